@@ -21,12 +21,13 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"gateway"}),  # gateway/__init__.py: a name and nothing else
     frozenset({"gateway.types"}),
     frozenset({"gateway.errors"}),
-    frozenset({"gateway.chain", "gateway.sse", "gateway.json", "gateway.plugin", "gateway.audio"}),
+    frozenset({"gateway.chain", "gateway.sse", "gateway.json", "gateway.plugin", "gateway.audio", "gateway.worker"}),
     frozenset({"gateway.config.model"}),  # values only: what every part above is configured by
     frozenset({"gateway.stores", "gateway.telemetry"}),
-    frozenset({"gateway.dialects", "gateway.middlewares", "gateway.upstream", "gateway.worker"}),
+    frozenset({"gateway.dialects", "gateway.upstream"}),
+    frozenset({"gateway.services"}),  # holds the stores and the upstream, and is handed to the middlewares
+    frozenset({"gateway.middlewares"}),
     frozenset({"gateway.config"}),  # checks names against the plugins, dialects and middlewares there are
-    frozenset({"gateway.services"}),
     frozenset({"gateway.snapshot"}),
     frozenset({"gateway.admin"}),
     frozenset({"gateway.server"}),

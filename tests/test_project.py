@@ -24,7 +24,7 @@ BOUNDARIES = {
     "gateway/server/app.py": "the one error boundary: whatever a call ends in, the client is told in its dialect",
     "gateway/plugin.py": "a plugin is somebody else's code: whatever its import raises is a problem to report",
     "gateway/worker.py": "the boundary of a subprocess: whatever the work raises is its answer",
-    "gateway/chain.py": "every closer runs, whatever the one before it raised; the first error is raised after the last",
+    "gateway/chain.py": "every closer runs, whatever the one before it raised; the first error comes last",
 }
 
 # Written so that this file does not hold what it looks for.
