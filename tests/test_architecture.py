@@ -22,6 +22,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"gateway.types"}),
     frozenset({"gateway.errors"}),
     frozenset({"gateway.chain", "gateway.sse", "gateway.json", "gateway.plugin", "gateway.audio", "gateway.worker"}),
+    frozenset({"gateway.config.names"}),  # "did you mean"
     frozenset({"gateway.config.model"}),  # values only: what every part above is configured by
     frozenset({"gateway.stores", "gateway.telemetry"}),
     frozenset({"gateway.dialects", "gateway.upstream"}),
