@@ -1,0 +1,106 @@
+"""The fake OpenAI: its paths, its key, its headers; what it says is in the files beside this one."""
+
+from __future__ import annotations
+
+import dataclasses
+from urllib.parse import unquote
+
+from tests.vendors.answers import Answer
+from tests.vendors.faults import Fault
+from tests.vendors.openai.chat import chat_answer
+from tests.vendors.openai.chat_usage import PromptCache
+from tests.vendors.openai.embeddings import embeddings_answer
+from tests.vendors.openai.errors import JSON_HEADERS, Refusal, fault_body, refusal_answer
+from tests.vendors.openai.models import RULES, find_model
+from tests.vendors.openai.requests import check_key
+from tests.vendors.openai.speech import speech_answer
+from tests.vendors.openai.transcription import transcription_answer, translation_answer
+from tests.vendors.recording import RequestRecord
+from tests.vendors.server import KEPT_REQUESTS, VendorServer
+from tests.vendors.sse import compact, data_event
+
+API_KEY = "sk-simulator-openai"
+PROCESSING_MS = "12"
+# Plausible values; the live API's are not verified. Durations are Go style, as "6m0s".
+RATE_LIMIT_HEADERS = (
+    ("x-ratelimit-limit-requests", "10000"),
+    ("x-ratelimit-limit-tokens", "2000000"),
+    ("x-ratelimit-remaining-requests", "9999"),
+    ("x-ratelimit-remaining-tokens", "1999976"),
+    ("x-ratelimit-reset-requests", "6ms"),
+    ("x-ratelimit-reset-tokens", "1s"),
+)
+
+
+class OpenAIServer(VendorServer):
+    """OpenAI on 127.0.0.1. `identity` is the name it answers under, to tell two of them apart."""
+
+    api_prefix = "/v1"
+
+    def __init__(
+        self,
+        *,
+        api_key: str = API_KEY,
+        identity: str = "openai",
+        port: int = 0,
+        event_interval_s: float = 0.0,
+        kept_requests: int = KEPT_REQUESTS,
+    ) -> None:
+        super().__init__(port=port, event_interval_s=event_interval_s, kept_requests=kept_requests)
+        self.api_key = api_key
+        self.identity = identity
+        self._prompts = PromptCache()
+
+    def answer(self, record: RequestRecord) -> Answer:
+        """Return the answer to a request; a refusal in OpenAI's error body."""
+        try:
+            check_key(record, self.api_key)
+            answer = self._route(record)
+        except Refusal as refusal:
+            record.refusal = refusal.message
+            answer = refusal_answer(refusal)
+        return self._with_headers(answer, record)
+
+    def error_answer(self, fault: Fault) -> Answer:
+        """Return OpenAI's error body with the fault's status, code and retry headers."""
+        headers = (*JSON_HEADERS, ("x-request-id", "req_fault"), *fault.retry_headers())
+        return Answer(fault.status, headers, (compact(fault_body(fault)),))
+
+    def error_event(self, fault: Fault) -> bytes:
+        """Return the error as an event; the SDK raises APIError on a truthy `error` in one."""
+        return data_event(fault_body(fault))
+
+    def reset(self) -> None:
+        """Forget requests, faults and cached prompts."""
+        super().reset()
+        self._prompts.clear()
+
+    def _route(self, record: RequestRecord) -> Answer:
+        match record.method, record.path:
+            case "POST", "/v1/chat/completions":
+                return chat_answer(record, self.identity, self._prompts)
+            case "POST", "/v1/embeddings":
+                return embeddings_answer(record)
+            case "POST", "/v1/audio/speech":
+                return speech_answer(record)
+            case "POST", "/v1/audio/transcriptions":
+                return transcription_answer(record, self.identity)
+            case "POST", "/v1/audio/translations":
+                return translation_answer(record, self.identity)
+            case "GET", "/v1/models":
+                body = {"object": "list", "data": [rule.as_json() for rule in RULES]}
+                return Answer(200, JSON_HEADERS, (compact(body),))
+            case "GET", path if path.startswith("/v1/models/") and path.count("/") == 3:
+                record.model = unquote(path.removeprefix("/v1/models/"))
+                return Answer(200, JSON_HEADERS, (compact(find_model(record.model).as_json()),))
+        raise Refusal(f"Invalid URL ({record.method} {record.path})", status=404)
+
+    def _with_headers(self, answer: Answer, record: RequestRecord) -> Answer:
+        common = (
+            ("x-request-id", f"req_{record.number:08d}"),
+            ("openai-processing-ms", PROCESSING_MS),
+            ("openai-version", "2020-10-01"),
+            ("openai-organization", "sim-org"),
+        )
+        limits = RATE_LIMIT_HEADERS if record.method == "POST" and answer.status == 200 else ()
+        return dataclasses.replace(answer, headers=(*answer.headers, *common, *limits))
