@@ -1,0 +1,43 @@
+"""Client dialects: one file each, found by the name that routes.yaml uses."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from types import MappingProxyType
+from typing import Protocol
+
+from gateway.dialects.openai_chat import OpenAIChat
+from gateway.dialects.openai_embeddings import OpenAIEmbeddings
+from gateway.dialects.openai_models import OpenAIModels
+from gateway.dialects.openai_speech import OpenAISpeech
+from gateway.dialects.openai_transcription import OpenAITranscription
+from gateway.errors import GatewayError
+from gateway.types import Ask, Call, Event, Inbound, Operation, Rendered
+
+
+class Dialect(Protocol):
+    """One client wire format for one operation."""
+
+    name: str
+    operation: Operation
+    takes_form: bool  # the body is multipart/form-data instead of JSON
+
+    def decode(self, inbound: Inbound) -> Ask:
+        """Read a request. Raises InvalidRequest naming the field."""
+        ...
+
+    async def encode(self, call: Call, events: AsyncIterator[Event]) -> Rendered:
+        """Render the answer. May read events before it returns; what they raise passes through."""
+        ...
+
+    def encode_error(self, error: GatewayError, request_id: str, *, started: bool) -> bytes:
+        """Return the error as a body, or, where an event stream has `started`, as an event of it."""
+        ...
+
+
+DIALECTS: Mapping[str, Dialect] = MappingProxyType(
+    {
+        dialect.name: dialect
+        for dialect in (OpenAIChat(), OpenAIEmbeddings(), OpenAISpeech(), OpenAITranscription(), OpenAIModels())
+    }
+)

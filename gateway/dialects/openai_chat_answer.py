@@ -1,0 +1,162 @@
+"""A chat's events rendered as OpenAI does: one JSON object, or a stream of chunks ending in `[DONE]`.
+
+Wire format: vendors.md 1.1, 2026-11-23.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway import json, sse
+from gateway.types import Call, Chat, Done, Event, Rendered, TextDelta, ToolDelta, Units, Usage, Verbatim
+
+DONE = sse.write(b"[DONE]")
+
+
+async def encode_chat(call: Call, events: AsyncIterator[Event]) -> Rendered:
+    """Render a whole chat answer, or start to render a streamed one."""
+    first = await anext(events, None)
+    if isinstance(first, Verbatim):
+        body = _untouched(first, events)
+        content_type = first.content_type or "application/json"
+        return Rendered(content_type, body if call.stream else b"".join([chunk async for chunk in body]))
+    if call.stream:
+        return Rendered("text/event-stream; charset=utf-8", _stream(call, _chained(first, events)))
+    return Rendered("application/json", await _whole(call, _chained(first, events)))
+
+
+def usage_object(units: Units) -> dict[str, Any]:
+    """Return OpenAI's `usage`: cached tokens are part of the prompt's, reasoning is part of the completion's."""
+    return {
+        "prompt_tokens": units.input_tokens,
+        "completion_tokens": units.output_tokens,
+        "total_tokens": units.input_tokens + units.output_tokens,
+        "prompt_tokens_details": {
+            "cached_tokens": units.cached_input_tokens,
+            "cache_write_tokens": units.cache_write_tokens,
+        },
+        "completion_tokens_details": {"reasoning_tokens": units.reasoning_tokens},
+    }
+
+
+async def _untouched(first: Verbatim, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+    yield first.data
+    async for event in events:
+        if isinstance(event, Verbatim):
+            yield event.data
+
+
+async def _chained(first: Event | None, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    if first is not None:
+        yield first
+    async for event in events:
+        yield event
+
+
+@dataclass(slots=True)
+class _Choice:
+    text: list[str] = field(default_factory=list)
+    tools: dict[int, dict[str, Any]] = field(default_factory=dict)
+    finish_reason: str = "stop"
+
+    def tool(self, delta: ToolDelta) -> None:
+        call = self.tools.setdefault(
+            delta.position, {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
+        )
+        call["id"] = delta.id or call["id"]
+        call["function"]["name"] = delta.name or call["function"]["name"]
+        call["function"]["arguments"] += delta.arguments
+
+    def message(self) -> dict[str, Any]:
+        text = "".join(self.text)
+        message: dict[str, Any] = {"role": "assistant", "content": text or (None if self.tools else ""), "refusal": None}
+        if self.tools:
+            message["tool_calls"] = [self.tools[position] for position in sorted(self.tools)]
+        return message
+
+
+async def _whole(call: Call, events: AsyncIterator[Event]) -> bytes:
+    choices: dict[int, _Choice] = {}
+    units = Units()
+    async for event in events:
+        if isinstance(event, TextDelta):
+            choices.setdefault(event.index, _Choice()).text.append(event.text)
+        elif isinstance(event, ToolDelta):
+            choices.setdefault(event.index, _Choice()).tool(event)
+        elif isinstance(event, Usage):
+            units = event.units
+        elif isinstance(event, Done):
+            choices.setdefault(event.index, _Choice()).finish_reason = event.reason
+    return json.dumps(
+        {
+            "id": f"chatcmpl-{call.id}",
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": _served_model(call),
+            "choices": [
+                {
+                    "index": index,
+                    "message": choices[index].message(),
+                    "logprobs": None,
+                    "finish_reason": choices[index].finish_reason,
+                }
+                for index in sorted(choices)
+            ],
+            "usage": usage_object(units),
+        }
+    )
+
+
+async def _stream(call: Call, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+    assert isinstance(call.body, Chat)
+    chunk: dict[str, Any] = {
+        "id": f"chatcmpl-{call.id}",
+        "object": "chat.completion.chunk",
+        "created": int(time.time()),
+        "model": _served_model(call),
+    }
+    if call.body.wants_usage:
+        chunk["usage"] = None
+    begun: set[int] = set()
+    units = Units()
+    async for event in events:
+        delta = _delta(event)
+        if delta is not None:
+            index = event.index  # type: ignore[union-attr]  # _delta returns None for events without one
+            if index not in begun:
+                begun.add(index)
+                delta = {"role": "assistant", "content": "" if "content" in delta else None} | delta
+            yield _chunk(chunk, index, delta, None)
+        elif isinstance(event, Done):
+            yield _chunk(chunk, event.index, {}, event.reason)
+        elif isinstance(event, Usage):
+            units = event.units
+    if call.body.wants_usage:
+        yield sse.write(json.dumps(chunk | {"choices": [], "usage": usage_object(units)}))
+    yield DONE
+
+
+def _delta(event: Event) -> dict[str, Any] | None:
+    if isinstance(event, TextDelta):
+        return {"content": event.text}
+    if not isinstance(event, ToolDelta):
+        return None
+    call: dict[str, Any] = {"index": event.position, "function": {"arguments": event.arguments}}
+    if event.id is not None:
+        call = {"index": event.position, "id": event.id, "type": "function"}
+        call["function"] = {"name": event.name, "arguments": event.arguments}
+    return {"tool_calls": [call]}
+
+
+def _chunk(chunk: dict[str, Any], index: int, delta: dict[str, Any], finish_reason: str | None) -> bytes:
+    choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+    return sse.write(json.dumps(chunk | {"choices": [choice]}))
+
+
+def _served_model(call: Call) -> str:
+    """The vendor's model, which is what OpenAI's clients expect to read here."""
+    last = call.receipt.last
+    return last.target.partition("/")[2] if last is not None else call.model

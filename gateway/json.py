@@ -1,0 +1,105 @@
+"""The only JSON codec, and the one change that is made to JSON without parsing it: replacing a top-level string."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+from gateway.errors import InvalidRequest
+
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]', re.DOTALL)
+# A key may be spelled with escapes ("\u006dodel"), which a search for the plain key would not see.
+_ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")
+
+
+def loads(data: bytes | str) -> Any:
+    """Return the value. Raises ValueError."""
+    return orjson.loads(data)
+
+
+def dumps(value: Any) -> bytes:
+    """Return compact JSON in UTF-8."""
+    return orjson.dumps(value)
+
+
+def replace_string(raw: bytes, key: str, value: str) -> bytes:
+    """Return `raw`, a JSON object, with the string at top-level `key` replaced and every other byte as it was.
+
+    Raises InvalidRequest where the key stands there twice: parsers differ on which one counts, so what was authorised
+    might not be what is served.
+    """
+    start, end = _span(raw, key)
+    return b"%b%b%b" % (raw[:start], orjson.dumps(value), raw[end:])
+
+
+def insert_member(raw: bytes, key: str, value: Any) -> bytes:
+    """Return `raw`, a non-empty JSON object without `key`, with the member added at its end."""
+    end = raw.rindex(b"}")
+    return b"%b,%b:%b%b" % (raw[:end], orjson.dumps(key), orjson.dumps(value), raw[end:])
+
+
+def _span(raw: bytes, key: str) -> tuple[int, int]:
+    """Return where the string value of top-level `key` starts and ends, quotes included."""
+    quoted = b'"%b"' % key.encode()
+    if raw.count(quoted) == 1 and not _ESCAPED_ASCII.search(raw):
+        span = _near(raw, quoted)
+        if span is not None:
+            return span
+    spans = _scan(raw, key)
+    if len(spans) != 1:
+        raise InvalidRequest(f"'{key}' stands {len(spans)} times in the body; give it once", param=key)
+    return spans[0]
+
+
+def _near(raw: bytes, quoted: bytes) -> tuple[int, int] | None:
+    """The common case: the key occurs once, and the text before or after it is short enough to prove its depth."""
+    at = raw.index(quoted)
+    colon = _TOKEN.match(raw, _skip_space(raw, at + len(quoted)))
+    if colon is None or colon.group() != b":":
+        return None
+    value = _TOKEN.match(raw, _skip_space(raw, colon.end()))
+    if value is None or value.group()[:1] != b'"':
+        return None
+    is_top = _depth(raw, 0, at) == 1 if at < len(raw) - value.end() else _depth(raw, value.end(), len(raw)) == -1
+    return value.span() if is_top else None
+
+
+def _depth(raw: bytes, start: int, end: int) -> int:
+    depth = 0
+    for match in _TOKEN.finditer(raw, start, end):
+        token = match.group()
+        if token in (b"{", b"["):
+            depth += 1
+        elif token in (b"}", b"]"):
+            depth -= 1
+    return depth
+
+
+def _scan(raw: bytes, key: str) -> list[tuple[int, int]]:
+    """Return the spans of the values of every top-level `key`, however it is spelled."""
+    spans: list[tuple[int, int]] = []
+    depth = 0
+    tokens = _TOKEN.finditer(raw)
+    previous: re.Match[bytes] | None = None
+    for match in tokens:
+        token = match.group()
+        if token in (b"{", b"["):
+            depth += 1
+        elif token in (b"}", b"]"):
+            depth -= 1
+        elif token == b":" and depth == 1 and previous is not None and orjson.loads(previous.group()) == key:
+            value = next(tokens)
+            if value.group()[:1] != b'"':
+                raise InvalidRequest(f"'{key}' must be a string", param=key)
+            spans.append(value.span())
+            match = value
+        previous = match
+    return spans
+
+
+def _skip_space(raw: bytes, at: int) -> int:
+    while raw[at : at + 1] in (b" ", b"\t", b"\r", b"\n"):
+        at += 1
+    return at

@@ -1,0 +1,32 @@
+"""The links of the chain. Their order is a literal with reasons, because a wrong order is a security bug."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.config.model import Config, Route
+from gateway.middlewares import auth, cache, cost, failover, quota
+from gateway.services import Services
+from gateway.types import Middleware, Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One place in the chain. `build` returns None where a route does without it."""
+
+    name: str
+    build: Callable[[Route, Config, Services], Middleware | None]
+    reason: str
+    is_for: frozenset[Operation] = frozenset({"chat", "embeddings", "speech", "transcription"})
+
+
+_ALL = frozenset[Operation]({"chat", "embeddings", "speech", "transcription", "models"})
+
+ORDER: tuple[Link, ...] = (
+    Link("auth", auth.build, "first: everything after it is decided for a client", _ALL),
+    Link("quota", quota.build, "before the cache: a stranger's flood of hits is a flood too", _ALL),
+    Link("cache", cache.build, "before failover: an answer that is there needs no target"),
+    Link("failover", failover.build, "chooses the target, so all that is per target stands inside it"),
+    Link("cost", cost.build, "per attempt: what a failed attempt used was used"),
+)

@@ -1,0 +1,87 @@
+"""Have we answered this, for this tenant? Exact answers only, complete ones only, and never a fallback's as the primary's."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
+
+from gateway.config.model import Cache as CacheConfig
+from gateway.config.model import Config, Route
+from gateway.services import Services
+from gateway.stores.cache import CacheStore, Entry
+from gateway.types import Attempt, Call, Event, Handler, Middleware, Recording, Reply
+
+
+def build(route: Route, config: Config, services: Services) -> Middleware | None:
+    return Cache(route.cache, services.cache) if route.cache is not None else None
+
+
+class Cache:
+    def __init__(self, config: CacheConfig, store: CacheStore) -> None:
+        self._ttl_s = config.ttl_s
+        self._max_entry_bytes = config.max_entry_bytes
+        self._store = store
+
+    async def __call__(self, call: Call, handler: Handler) -> Reply:
+        wish = call.head.headers.get("cache-control", "")
+        if "no-store" in wish:
+            call.receipt.cache = "bypass"
+            return await handler(call)
+        key = await _key(call)
+        entry = self._store.get(key) if "no-cache" not in wish else None
+        if entry is not None:
+            call.receipt.cache = "hit"
+            call.receipt.attempts.append(Attempt(entry.target, outcome="cached", cost_nano_usd=0))
+            return Reply(_replay(entry.events))
+        call.receipt.cache = "miss" if "no-cache" not in wish else "bypass"
+        reply = await handler(call)
+        return replace(reply, events=self._record(key, call, reply.events))
+
+    async def _record(self, key: bytes, call: Call, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+        kept: list[Event] = []
+        size = 0
+        async for event in events:
+            if size <= self._max_entry_bytes:
+                kept.append(event)
+                size += event_bytes(event)
+            yield event
+        # Only the end of the iteration proves that the answer is complete: a cut raises before this line.
+        last = call.receipt.last
+        if last is not None and last.target == call.targets[0].name and size <= self._max_entry_bytes:
+            self._store.put(key, Entry(tuple(kept), last.target, size), self._ttl_s)
+
+
+async def _replay(events: Iterable[Event]) -> AsyncIterator[Event]:
+    for event in events:
+        yield event
+
+
+async def _key(call: Call) -> bytes:
+    """Digest of all that decides the answer: whose, which dialect, which targets in which order, which request."""
+    targets = ",".join(target.name for target in call.targets)
+    digest = hashlib.sha256(f"{call.client.tenant}\0{call.dialect}\0{targets}\0{call.head.path}\0".encode())
+    if call.client.is_anonymous:
+        digest.update(call.client.name.encode())
+    if call.raw is not None:
+        digest.update(call.raw)
+    elif isinstance(call.body, Recording):
+        digest.update(repr(call.body.fields).encode())
+        await asyncio.to_thread(_add_file, digest, call.body)
+    return digest.digest()
+
+
+def _add_file(digest: hashlib._Hash, recording: Recording) -> None:
+    file = recording.audio.file
+    file.seek(0)
+    while block := file.read(1_048_576):
+        digest.update(block)
+
+
+def event_bytes(event: Event) -> int:
+    """Return about how much memory an event holds."""
+    data = getattr(event, "data", None)
+    if data is None:
+        data = getattr(event, "text", None)
+    return 200 + len(data if data is not None else repr(event))

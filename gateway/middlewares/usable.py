@@ -1,0 +1,73 @@
+"""Can this target serve this call? Decided from the call and the target's row, before anything is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.errors import GatewayError, InvalidRequest, UnsupportedByTarget
+from gateway.types import Call, Recording, Speech, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a target cannot serve a call; `param` is the field that asks too much."""
+
+    target: str
+    param: str | None
+    reason: str
+
+
+def split(call: Call) -> tuple[list[Target], list[Refusal]]:
+    """Return the targets that can serve the call, in order, and why the others cannot."""
+    usable: list[Target] = []
+    refused: list[Refusal] = []
+    for target in call.targets:
+        refusal = refuse(call, target)
+        if refusal is None:
+            usable.append(target)
+        else:
+            refused.append(refusal)
+    return usable, refused
+
+
+def refuse(call: Call, target: Target) -> Refusal | None:
+    """Return why the target cannot serve the call, or None where it can."""
+    name = target.name
+    match call.body:
+        case Speech() as speech:
+            if target.model.formats and speech.format not in target.model.formats:
+                return Refusal(name, "response_format", f"has no format {speech.format}; it has {_listed(target.model.formats)}")
+            if target.voice_for(speech.voice) is None:
+                return Refusal(name, "voice", f"has no voice {speech.voice[:60]!r}")
+            if target.model.max_chars is not None and len(speech.text) > target.model.max_chars:
+                return Refusal(name, "input", f"takes at most {target.model.max_chars} characters, not {len(speech.text)}")
+        case Recording() as recording:
+            if target.model.containers and recording.container not in target.model.containers:
+                return Refusal(
+                    name, "file", f"does not take {recording.container}; it takes {_listed(target.model.containers)}"
+                )
+            limit = target.model.max_upload_bytes
+            if limit is not None and recording.audio.size_bytes > limit:
+                return Refusal(name, "file", f"takes at most {limit} bytes, not {recording.audio.size_bytes}")
+        case _:
+            pass
+    reason = target.provider.plugin.refusal(call, target)
+    return Refusal(name, None, reason) if reason is not None else None
+
+
+def error(call: Call, refused: list[Refusal]) -> GatewayError:
+    """Return the error for a call that no target can serve."""
+    params = {refusal.param for refusal in refused}
+    if params == {"voice"} and isinstance(call.body, Speech):
+        known = sorted({voice for target in call.targets for voice in target.voices})
+        return InvalidRequest(
+            f"'voice' {call.body.voice[:60]!r} is not known to {call.model!r}; it has {', '.join(known[:40])}", param="voice"
+        )
+    reasons = "; ".join(f"{refusal.target} {refusal.reason}" for refusal in refused)
+    return UnsupportedByTarget(
+        f"no target of {call.model!r} can serve this: {reasons}", param=params.pop() if len(params) == 1 else None
+    )
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names))

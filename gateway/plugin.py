@@ -1,0 +1,237 @@
+"""What a provider plugin is, and how one is found.
+
+A plugin is a Python file that defines `PLUGIN`, an object of the shape below. It translates to and from one vendor's wire
+format and does nothing else: no I/O, no clock, no state. Files are looked for in `plugins/` beside the operator's YAML, then
+among the bundled ones, and are read again at every reload.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol, runtime_checkable
+
+from gateway.errors import GatewayError, UpstreamMalformed
+from gateway.types import Call, Event, Operation, Target, UpstreamRequest, UpstreamResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """The provider lives inside the gateway's own process: `answer` stands where a vendor's server would."""
+
+    answer: Callable[[UpstreamRequest], Awaitable[UpstreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The provider lives in subprocesses: each runs `python -m gateway.worker FILE` (see there for what FILE defines)."""
+
+    file: str
+    requires: tuple[str, ...] = ()  # importable modules without which the provider is off
+    install_hint: str = ""  # what to install to have them
+
+
+@runtime_checkable
+class Plugin(Protocol):
+    """One vendor's wire format."""
+
+    options_schema: Mapping[str, Any]  # JSON Schema of the plugin's own keys (`options`) in providers.yaml
+    credentials: tuple[str, ...]  # names of the credentials without which a provider of this kind is off
+    default_base_url: str  # "" where the operator has to give one
+    backend: Inline | Worker | None  # None: the vendor is reached over HTTP
+    wire: Mapping[Operation, str]  # the dialect that is this vendor's own wire format, where there is one
+    default_voices: Mapping[str, str]  # logical voice -> the vendor's; routes.yaml overrides
+
+    def operations(self) -> frozenset[Operation]:
+        """What this plugin can do at all."""
+        ...
+
+    def refusal(self, call: Call, target: Target) -> str | None:
+        """Return why this target cannot serve this call ("has no format opus"), or None where it can."""
+        ...
+
+    def build(self, call: Call, target: Target) -> UpstreamRequest:
+        """Translate the call. Raises GatewayError where the vendor cannot express it."""
+        ...
+
+    def parse(self, call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
+        """Yield the answer's events as they arrive, ending with `Done` once the vendor's own end mark was read.
+
+        Raises UpstreamCut, UpstreamMalformed, or what `parse_error` returns for an error inside a 200.
+        """
+        ...
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        """Say what a non-2xx answer means: whose fault, whether to go elsewhere, when to come back."""
+        ...
+
+    def sign(self, request: UpstreamRequest, target: Target) -> UpstreamRequest:
+        """Add the credentials to a request that is otherwise complete."""
+        ...
+
+
+async def read_all(response: UpstreamResponse, limit_bytes: int) -> bytes:
+    """Return a whole body of at most `limit_bytes`. Raises UpstreamMalformed where there is more."""
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in response.chunks:
+        parts.append(chunk)
+        size += len(chunk)
+        if size > limit_bytes:
+            raise UpstreamMalformed(f"the answer is larger than {limit_bytes} bytes")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return the wait a vendor asks for: `retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110, 10.2.3).
+
+    A date is read against the answer's own `date`, so that no clock is needed.
+    """
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        text = headers.get("retry-after", "").strip()
+        if not text or text[0].isdigit() or text[0] in "+-.":
+            return max(0.0, float(text)) if text else None
+        wait = parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("date", ""))
+        return max(0.0, wait.total_seconds())
+    except ValueError:
+        return None  # a wait that cannot be read is a wait that was not given
+
+
+# ---------------------------------------------------------------- finding and loading
+
+MEMBERS = (  # of `Plugin`; a test holds the two together
+    "options_schema",
+    "credentials",
+    "default_base_url",
+    "backend",
+    "wire",
+    "default_voices",
+    "operations",
+    "refusal",
+    "build",
+    "parse",
+    "parse_error",
+    "sign",
+)
+MAX_SOURCE_BYTES = 4_194_304  # a translator has some hundred lines; more is some other folder
+
+
+class PluginError(GatewayError):
+    """A plugin is missing, does not run, or does not define what it has to."""
+
+    code = "plugin_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a plugin's module defines, the file it came from, and the SHA-256 of its source."""
+
+    value: Any
+    file: str
+    digest: str
+
+
+def load_plugin(name: str, folders: Sequence[Path]) -> Loaded:
+    """Return the `PLUGIN` of the first `<folder>/<name>.py` or `<folder>/<name>/` there is. Raises PluginError."""
+    loaded = _load(name, folders, "PLUGIN")
+    lacking = [member for member in MEMBERS if not hasattr(loaded.value, member)]
+    if lacking:
+        raise PluginError(f"{loaded.file}: PLUGIN lacks {', '.join(lacking)}; gateway/plugin.py says what each is")
+    return loaded
+
+
+def load_middleware(name: str, folders: Sequence[Path]) -> Loaded:
+    """Return the `MIDDLEWARE` factory of the first file or folder of that name. Raises PluginError."""
+    loaded = _load(name, folders, "MIDDLEWARE")
+    if not callable(loaded.value):
+        raise PluginError(f"{loaded.file}: MIDDLEWARE has to be a function of the options that returns the middleware")
+    return loaded
+
+
+def available(folders: Sequence[Path]) -> list[str]:
+    """Return the names of what may be plugins or middlewares."""
+    files = [file.stem for folder in folders for file in folder.glob("*.py")]
+    packages = [file.parent.name for folder in folders for file in folder.glob("*/__init__.py")]
+    return sorted({name for name in (*files, *packages) if not name.startswith("_")})
+
+
+def _load(name: str, folders: Sequence[Path], attribute: str) -> Loaded:
+    for folder in folders:
+        for file in (folder / f"{name}.py", folder / name / "__init__.py"):
+            if file.is_file():
+                return _read(name, file, attribute)
+    places = " or ".join(str(folder) for folder in folders)
+    raise PluginError(f"there is no {name}.py in {places}")
+
+
+def _read(name: str, file: Path, attribute: str) -> Loaded:
+    files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
+    try:
+        if sum(part.stat().st_size for part in files) > MAX_SOURCE_BYTES:
+            raise PluginError(f"{file} and what lies beside it is larger than {MAX_SOURCE_BYTES} bytes")
+        source = b"\0".join(part.read_bytes() for part in files)
+    except OSError as error:
+        raise PluginError(f"{error.filename} cannot be read: {error.strerror}") from error
+    digest = hashlib.sha256(source).hexdigest()
+    module = _run(f"plugins.{name}", str(file), digest)
+    if not hasattr(module, attribute):
+        other = "MIDDLEWARE" if attribute == "PLUGIN" else "PLUGIN"
+        hint = f", it defines {other}" if hasattr(module, other) else ""
+        raise PluginError(f"{file} does not define {attribute}{hint}")
+    return Loaded(getattr(module, attribute), str(file), digest)
+
+
+@lru_cache(maxsize=64)  # by content: a reload of unchanged files runs nothing again, and old versions do not pile up
+def _run(module_name: str, file: str, digest: str) -> ModuleType:
+    """Run a plugin as a fresh module. Raises PluginError with the exception and the line it came from."""
+    before = {name: sys.modules.pop(name) for name in list(sys.modules) if f"{name}.".startswith(f"{module_name}.")}
+    if before:
+        _forget_bytecode(Path(file))
+    module = _module(module_name, file)
+    sys.modules[module_name] = module  # dataclasses, and a package's imports of its own parts, look it up there
+    try:
+        if module.__spec__ is not None and module.__spec__.loader is not None:
+            module.__spec__.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # foreign code: whatever it raises is a fault of the configuration
+        for name in [name for name in sys.modules if f"{name}.".startswith(f"{module_name}.")]:
+            del sys.modules[name]
+        sys.modules.update(before)
+        raise PluginError(f"{_place_of(error, file)}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _module(module_name: str, file: str) -> ModuleType:
+    folder = [str(Path(file).parent)] if Path(file).name == "__init__.py" else None
+    spec = importlib.util.spec_from_file_location(module_name, file, submodule_search_locations=folder)
+    if spec is None:
+        raise PluginError(f"{file} is not a Python file")
+    return importlib.util.module_from_spec(spec)
+
+
+def _forget_bytecode(file: Path) -> None:
+    """Compiled files are told apart by size and whole seconds: two edits within one would not be seen."""
+    importlib.invalidate_caches()
+    for part in file.parent.rglob("*.py") if file.name == "__init__.py" else [file]:
+        with suppress(OSError):  # a folder that cannot be written to has no compiled files of ours
+            Path(importlib.util.cache_from_source(str(part))).unlink()
+
+
+def _place_of(error: BaseException, file: str) -> str:
+    """Return `file:line` of the innermost line of the plugin's own that was running."""
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        return f"{error.filename}:{error.lineno}"
+    root = file.removesuffix("__init__.py")
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(root)]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else file

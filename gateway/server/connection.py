@@ -1,0 +1,93 @@
+"""One client's connection: aiohttp's, with a limit on how long a request's head may take and errors in JSON."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from gateway import json
+
+KEEPALIVE_S = 75.0  # longer than common balancers keep theirs (60 s), so that it is not us who closes under a request
+MAX_HEAD_LINE_BYTES = 16_384  # a request line or a header: keys and trace state are far shorter
+
+
+class Connection(RequestHandler):
+    """Adds what aiohttp has no limit for: a connection that sends half a head would stay open for ever."""
+
+    __slots__ = ("_head_timeout_s", "_head_timer")
+
+    def __init__(self, manager: web.Server, *, head_timeout_s: float, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._head_timeout_s = head_timeout_s
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        seen = self._request_count
+        super().data_received(data)
+        if self._request_count != seen or self._request_in_progress or self._messages:
+            self._stop_head_timer()
+        elif self._head_timer is None and not self._upgraded:
+            self._head_timer = self._loop.call_later(self._head_timeout_s, self._head_is_late)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._stop_head_timer()
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is not HTTP. Logged nowhere: anybody can send it, as often as he likes."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun")
+        response = web.Response(status=status, body=_error_body(status, message), content_type="application/json")
+        response.force_close()
+        return response
+
+    def _head_is_late(self) -> None:
+        if self.transport is not None:
+            body = _error_body(408, f"the request's head did not arrive within {self._head_timeout_s:g} s")
+            self.transport.write(
+                b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\nconnection: close\r\n"
+                b"content-length: %d\r\n\r\n%b" % (len(body), body)
+            )
+        self.force_close()
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+class Listener(web.Server):
+    """aiohttp's server, making connections of ours."""
+
+    def __init__(self, server: web.Server, head_timeout_s: float) -> None:
+        super().__init__(
+            server.request_handler,
+            request_factory=server.request_factory,
+            handler_cancellation=True,  # the vendor is to stop when the client leaves
+            keepalive_timeout=KEEPALIVE_S,
+            max_line_size=MAX_HEAD_LINE_BYTES,
+            max_field_size=MAX_HEAD_LINE_BYTES,
+            auto_decompress=False,  # a bomb of 200 kB would become 200 MB
+            lingering_time=2.0,
+            access_log=None,
+        )
+        self.head_timeout_s = head_timeout_s
+
+    def __call__(self) -> RequestHandler:
+        return Connection(self, loop=self._loop, head_timeout_s=self.head_timeout_s, **self._kwargs)
+
+
+def _error_body(status: int, message: str | None) -> bytes:
+    first_line = (message or "the request could not be read").strip().splitlines()[0][:200]
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    error = {"message": f"not a request that can be read: {first_line}", "type": kind, "param": None, "code": "bad_http"}
+    return json.dumps({"error": error})

@@ -1,0 +1,66 @@
+"""Money spent per key and period. Reserving and settling do not await, so concurrent calls cannot race past a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+Window = Literal["hour", "day", "month", "total"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    who: str
+    window: Window
+    period: str
+    nano_usd: int
+
+
+class Budgets:
+    """Spent and reserved nano-dollars of the running period, which is the calendar's, in UTC."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now  # seconds since the epoch
+        self._spent: dict[tuple[str, Window], tuple[str, int]] = {}  # -> (period, spent and reserved)
+
+    def reserve(self, who: str, window: Window, limit_nano_usd: int, nano_usd: int) -> Reservation | None:
+        """Hold `nano_usd` for a call, or return None where the budget does not cover it."""
+        period = self._period(window)
+        spent = self.spent(who, window)
+        if spent >= limit_nano_usd or spent + nano_usd > limit_nano_usd:
+            return None
+        self._spent[who, window] = (period, spent + nano_usd)
+        return Reservation(who, window, period, nano_usd)
+
+    def settle(self, reservation: Reservation, cost_nano_usd: int) -> None:
+        """Put what the call cost in the place of what was held. A call over the end of its period is not charged to the next."""
+        period, spent = self._spent.get((reservation.who, reservation.window), ("", 0))
+        if period == reservation.period:
+            self._spent[reservation.who, reservation.window] = (period, spent - reservation.nano_usd + cost_nano_usd)
+
+    def spent(self, who: str, window: Window) -> int:
+        """Return what is spent or held in the running period, in nano-dollars."""
+        period, spent = self._spent.get((who, window), ("", 0))
+        return spent if period == self._period(window) else 0
+
+    def resets_in_s(self, window: Window) -> float | None:
+        """Return the seconds to the period's end; None where it has none."""
+        now = datetime.fromtimestamp(self._now(), UTC)
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        day = hour.replace(hour=0)
+        match window:
+            case "hour":
+                end = hour + timedelta(hours=1)
+            case "day":
+                end = day + timedelta(days=1)
+            case "month":
+                end = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+            case _:
+                return None
+        return (end - now).total_seconds()
+
+    def _period(self, window: Window) -> str:
+        stamp = datetime.fromtimestamp(self._now(), UTC).isoformat()
+        return stamp[: {"hour": 13, "day": 10, "month": 7, "total": 0}[window]]

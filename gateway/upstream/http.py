@@ -1,0 +1,99 @@
+"""HTTP to vendors. aiohttp's ClientSession behind it, told to do nothing of its own accord."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import aiohttp
+from yarl import URL
+
+from gateway.errors import UpstreamCut, UpstreamUnreachable
+from gateway.types import Form, UpstreamRequest, UpstreamResponse
+from gateway.upstream.multipart import Multipart
+
+KEEPALIVE_S = 30.0  # vendors' balancers close idle connections after 60 s or more; stay well below
+
+
+class HttpTransport:
+    """A pool of connections to all origins. No redirects, cookies, proxies from the environment, or decompression:
+    a redirect would carry the operator's key to wherever it points."""
+
+    def __init__(self, via: str) -> None:
+        self._via = via  # names this process to whoever it calls, so that a loop is seen
+        self._session: aiohttp.ClientSession | None = None
+
+    def bind(self, connect_s: float) -> Callable[[UpstreamRequest], Awaitable[UpstreamResponse]]:
+        """Return `send` with a connect timeout."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
+
+        async def send(request: UpstreamRequest) -> UpstreamResponse:
+            return await self._send(request, timeout)
+
+        return send
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def _send(self, request: UpstreamRequest, timeout: aiohttp.ClientTimeout) -> UpstreamResponse:
+        headers = {**request.headers, "accept-encoding": "identity", "via": self._via}
+        data: bytes | AsyncIterator[bytes] = b""
+        if isinstance(request.body, Form):
+            multipart = Multipart(request.body)
+            headers["content-type"] = multipart.content_type
+            headers["content-length"] = str(multipart.size_bytes)
+            data = multipart.chunks()
+        else:
+            data = request.body
+        url = URL(request.url, encoded=True)
+        try:
+            response = await self._client().request(
+                request.method, url, headers=headers, data=data or None, allow_redirects=False, timeout=timeout
+            )
+        except (aiohttp.ServerTimeoutError, asyncio.TimeoutError) as error:
+            raise UpstreamUnreachable(f"no connection to {url.host} within {timeout.sock_connect:g} s") from error
+        except aiohttp.ClientConnectorError as error:
+            raise UpstreamUnreachable(f"no connection to {url.host}: {_cause(error)}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise UpstreamCut(f"{url.host} closed the connection before it answered") from error
+        names = {name.lower(): value for name, value in response.headers.items()}
+        return UpstreamResponse(response.status, names, _chunks(response), _closer(response))
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=60),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                auto_decompress=False,
+                skip_auto_headers=("user-agent", "accept", "content-type"),
+                requote_redirect_url=False,
+            )
+        return self._session
+
+
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in response.content.iter_any():
+            yield chunk
+    except (aiohttp.ClientError, OSError) as error:
+        raise UpstreamCut(f"{response.url.host} broke off in the middle of its answer") from error
+
+
+def _closer(response: aiohttp.ClientResponse) -> Callable[[], Awaitable[None]]:
+    async def close() -> None:
+        """Give the connection back if the answer was read to its end, else cut it: the vendor then stops working."""
+        response.close()
+
+    return close
+
+
+def _cause(error: aiohttp.ClientConnectorError) -> str:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its name is not known to DNS"
+    if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)):
+        return "its TLS certificate was not accepted"
+    cause = error.os_error
+    return "TLS failed" if isinstance(cause, ssl.SSLError) else (cause.strerror or type(cause).__name__).lower()

@@ -1,0 +1,144 @@
+"""A chat's answer from OpenAI: passed on untouched while its usage is read along, or read into events.
+
+Wire format: vendors.md 1.1, 2026-11-23. A stream is complete with `[DONE]` and not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from gateway import json, sse
+from gateway.errors import UpstreamCut, UpstreamMalformed
+from gateway.plugin import read_all
+from gateway.types import (
+    Call,
+    Done,
+    Event,
+    FinishReason,
+    TextDelta,
+    ToolDelta,
+    Units,
+    UpstreamResponse,
+    Usage,
+    Verbatim,
+)
+
+from .chat import asks_for_usage
+from .errors import parse_object, stream_error
+
+MAX_ANSWER_BYTES = 33_554_432  # 128,000 tokens of text with logprobs stay below this
+
+_REASONS: dict[str, FinishReason] = {
+    "stop": "stop",
+    "length": "length",
+    "model_length": "length",  # Mistral
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "error": "error",  # Mistral, OpenRouter
+}
+
+
+def parse(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
+    if call.stream:
+        return _stream(call, response)
+    return _whole(call, response)
+
+
+async def _whole(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
+    body = await read_all(response, MAX_ANSWER_BYTES)
+    answer = parse_object(body)
+    choices = answer.get("choices")
+    if not isinstance(choices, list):
+        raise UpstreamMalformed("the vendor's answer has no 'choices'")
+    if call.is_verbatim:
+        yield Verbatim(body, content_type=response.headers.get("content-type", "application/json"))
+    for choice in choices:
+        if not call.is_verbatim:
+            for event in _message(choice.get("message") or {}, choice.get("index", 0)):
+                yield event
+    if isinstance(answer.get("usage"), dict):
+        yield Usage(read_usage(answer["usage"]))
+    for choice in choices:
+        yield Done(_REASONS.get(choice.get("finish_reason"), "stop"), choice.get("index", 0))
+    if not choices:
+        yield Done()
+
+
+async def _stream(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
+    keeps_usage = call.target is not None and call.is_verbatim and asks_for_usage(call, call.target)
+    content_type = response.headers.get("content-type", "text/event-stream")
+    if not content_type.startswith("text/event-stream"):
+        raise UpstreamMalformed(f"the vendor answered {content_type[:60]!r} where a stream of events was asked for")
+    reasons: dict[int, FinishReason] = {}
+    async for event in sse.read(response.chunks):
+        if event.data == b"[DONE]":
+            if call.is_verbatim:
+                yield Verbatim(event.raw, is_content=False, content_type=content_type)
+            for index, reason in sorted(reasons.items()) or [(0, "stop")]:
+                yield Done(reason, index)
+            return
+        chunk = _chunk(event.data)
+        choices = chunk.get("choices") or ()
+        usage = chunk.get("usage")
+        if call.is_verbatim and not (keeps_usage and usage and not choices):
+            yield Verbatim(event.raw, is_content=any(_has_content(choice) for choice in choices), content_type=content_type)
+        for choice in choices:
+            if choice.get("finish_reason"):
+                reasons[choice.get("index", 0)] = _REASONS.get(choice["finish_reason"], "stop")
+            if not call.is_verbatim:
+                for delta in _message(choice.get("delta") or {}, choice.get("index", 0)):
+                    yield delta
+        if usage:
+            yield Usage(read_usage(usage))
+    raise UpstreamCut("the vendor's stream ended before its end mark [DONE]")
+
+
+def read_usage(usage: dict[str, Any]) -> Units:
+    """OpenAI counts cached tokens within the prompt's and reasoning within the completion's."""
+    prompt = usage.get("prompt_tokens_details") or {}
+    completion = usage.get("completion_tokens_details") or {}
+    return Units(
+        input_tokens=usage.get("prompt_tokens") or 0,
+        cached_input_tokens=prompt.get("cached_tokens") or 0,
+        cache_write_tokens=prompt.get("cache_write_tokens") or 0,
+        output_tokens=usage.get("completion_tokens") or 0,
+        reasoning_tokens=completion.get("reasoning_tokens") or 0,
+    )
+
+
+def _chunk(data: bytes) -> dict[str, Any]:
+    if not data:
+        return {}  # a comment: OpenRouter sends them while it waits
+    try:
+        chunk = json.loads(data)
+    except ValueError as error:
+        raise UpstreamMalformed("an event of the vendor's stream is not JSON") from error
+    if not isinstance(chunk, dict):
+        raise UpstreamMalformed("an event of the vendor's stream is not a JSON object")
+    if chunk.get("error"):
+        raise stream_error(chunk["error"])
+    return chunk
+
+
+def _has_content(choice: dict[str, Any]) -> bool:
+    delta = choice.get("delta") or {}
+    return bool(choice.get("finish_reason")) or any(
+        delta.get(key) for key in ("content", "tool_calls", "refusal", "function_call", "reasoning", "reasoning_content")
+    )
+
+
+def _message(message: dict[str, Any], index: int) -> list[Event]:
+    """The events of a message or of a delta, which have the same fields."""
+    events: list[Event] = []
+    text = message.get("content") or message.get("refusal")
+    if isinstance(text, str) and text:
+        events.append(TextDelta(text, index))
+    for position, call in enumerate(message.get("tool_calls") or ()):
+        function = call.get("function") or {}
+        arguments = function.get("arguments") or ""
+        if not isinstance(arguments, str):
+            arguments = json.dumps(arguments).decode()  # Mistral may send an object
+        events.append(ToolDelta(call.get("index", position), arguments, call.get("id"), function.get("name"), index))
+    return events
