@@ -1,8 +1,8 @@
 """What a provider plugin is, and how one is found.
 
-A plugin is a Python file that defines `PLUGIN`, an object of the shape below. It translates to and from one vendor's wire
-format and does nothing else: no I/O, no clock, no state. Files are looked for in `plugins/` beside the operator's YAML, then
-among the bundled ones, and are read again at every reload.
+A plugin is a Python file, or a package, that defines `PLUGIN`, an object of the shape below. It translates to and from one
+vendor's wire format and does nothing else: no I/O, no clock, no state. Files are looked for in `plugins/` beside the
+operator's YAML, then among the bundled ones, and are read again at every reload.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Inline:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """The provider lives in subprocesses: each runs `python -m gateway.worker FILE` (see there for what FILE defines)."""
+    """The provider lives in subprocesses; each runs `python -m gateway.worker FILE`, which says what FILE defines."""
 
     file: str
     requires: tuple[str, ...] = ()  # importable modules without which the provider is off

@@ -1,0 +1,106 @@
+"""The keys that YAML or the environment declares: read, checked, and kept as hashes only."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+
+from gateway.config.document import Section
+from gateway.config.model import Key, Keys
+
+MIN_SECRET_CHARS = 16  # 64 bits at the least, even where only hexadecimal digits are used
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+_PLACEHOLDER = re.compile(
+    r"change[-_ ]?me|placeholder|dummy|replace[-_ ]?(me|this|with)|(insert|your)[-_ ]?(api[-_ ]?)?(key|secret|token)"
+    r"|\.\.\.|…|^<.*>$|^(test|example|default|secret|password)+$",
+    re.IGNORECASE,
+)
+_MIN_DISTINCT = 5  # fewer different characters are "xxxxxxxxxxxxxxxxxxxx"
+_WELL_KNOWN = ("", "changeme", "change-me", "secret", "password", "admin", "test", "example", "default", "sk-...")
+
+
+def compile_keys(section: Section) -> Keys:
+    """Return the keys of the `keys` section; each fault is reported at its place, without the secret."""
+    found: list[tuple[Key, Section]] = []
+    for key, place in _declared(section.at("static")):
+        twin = next((other for other, _ in found if other.digest == key.digest), None)
+        namesake = next((where for other, where in found if other.name == key.name), None)
+        if twin is not None:
+            place.error(f"the keys '{twin.name}' and '{key.name}' have the same secret; a secret belongs to one key")
+        elif namesake is not None:
+            place.error(f"the key '{key.name}' is given twice, first at {namesake.place()}")
+        else:
+            found.append((key, place))
+    return Keys(anonymous=section.get("anonymous", "never"), static=tuple(key for key, _ in found))
+
+
+def weakness(secret: str) -> str | None:
+    """Return what is wrong with a secret that clients show, or None."""
+    if not secret:
+        return "is empty"
+    if is_placeholder(secret):
+        return "is a placeholder; make a secret: openssl rand -hex 24"
+    if len(secret) < MIN_SECRET_CHARS:
+        return f"has {len(secret)} characters, at least {MIN_SECRET_CHARS} are needed: openssl rand -hex 24"
+    if not secret.isascii() or not secret.isprintable() or " " in secret:
+        return "holds a space or a character that no HTTP header carries; use printable ASCII"
+    return None
+
+
+def is_placeholder(secret: str) -> bool:
+    """Return whether a secret is one that stands in examples."""
+    return bool(_PLACEHOLDER.search(secret)) or len(set(secret)) < _MIN_DISTINCT
+
+
+def _declared(static: Section) -> Iterator[tuple[Key, Section]]:
+    if isinstance(static.value, str):
+        entries = [entry.strip() for entry in static.value.split(",")]
+        if entries == [""]:
+            return
+        for number, entry in enumerate(entries, start=1):
+            if key := _from_text(entry, f"entry {number} of {static.show()}", static):
+                yield key, static
+        return
+    for index, place in static.each():
+        if isinstance(place.value, str):
+            key = _from_text(place.value.strip(), f"key {index + 1}", place)
+        else:
+            key = _from_mapping(place)
+        if key:
+            yield key, place
+
+
+def _from_text(entry: str, what: str, place: Section) -> Key | None:
+    name, colon, secret = entry.partition(":")
+    if not colon:
+        name, secret = "", entry
+    elif not _NAME.fullmatch(name):
+        place.error(f"{what} is not name:secret; a name has letters, digits, '.', '_' and '-'")
+        return None
+    if fault := weakness(secret):
+        place.error(f"{what}{f' ({name})' * bool(name)} {fault}")
+        return None
+    digest = hashlib.sha256(secret.encode()).digest()
+    name = name or f"key-{digest.hex()[:8]}"
+    return Key(name, name, digest)
+
+
+def _from_mapping(place: Section) -> Key | None:
+    name = place.get("name")
+    if ("key" in place) == ("sha256" in place):
+        place.error(f"the key '{name}' needs either 'key' or 'sha256'")
+        return None
+    if "key" in place:
+        secret = place.get("key")
+        if fault := weakness(secret):
+            place.at("key").error(f"the key '{name}' {fault}")
+            return None
+        digest = hashlib.sha256(secret.encode()).digest()
+    else:
+        digest = bytes.fromhex(place.get("sha256"))
+        if digest in {hashlib.sha256(word.encode()).digest() for word in _WELL_KNOWN}:
+            place.at("sha256").error(f"the key '{name}' is the hash of an empty or well-known secret; make another")
+            return None
+    return Key(name, place.get("tenant", name), digest)

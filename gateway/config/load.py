@@ -1,0 +1,170 @@
+"""From two YAML files and the environment to one frozen `Config`: read, check, compile, and check across."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from gateway.config import aliases, schema
+from gateway.config.document import Document, Mark, Section, is_secret
+from gateway.config.dotenv import with_dotenv
+from gateway.config.files import Files, bundled, find_files, plugin_folders
+from gateway.config.include import Sources, read_document
+from gateway.config.keys import compile_keys
+from gateway.config.model import Config
+from gateway.config.providers import Providers, compile_providers
+from gateway.config.prune import sound_part
+from gateway.config.routes import Routes, compile_routes
+from gateway.config.server import compile_server
+from gateway.config.validate import validate
+from gateway.errors import ConfigError, Problem
+from gateway.types import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the engine offers to routes: each dialect with its operation, and the links one may stand behind."""
+
+    dialects: Mapping[str, Operation]
+    links: Collection[str]
+
+    @classmethod
+    def of_the_engine(cls) -> Known:
+        from gateway.dialects import DIALECTS
+        from gateway.middlewares import ORDER
+
+        return cls({name: dialect.operation for name, dialect in DIALECTS.items()}, tuple(link.name for link in ORDER))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came of reading: the configuration where it is sound, and everything there is to say about it."""
+
+    config: Config | None
+    problems: tuple[Problem, ...]  # errors and warnings, sorted
+    sources: Mapping[str, bytes]  # file -> its content, to quote from
+    secrets: tuple[Mark, ...]  # what must not be quoted
+    is_parsed: bool  # False: a file is no YAML, so that `secrets` cannot be complete
+
+
+def load(
+    paths: Path | str | Sequence[Path | str],
+    environ: Mapping[str, str],
+    *,
+    known: Known | None = None,
+) -> Config:
+    """Return the configuration in a folder or in two files; with no path, where `find_files` finds it.
+
+    Raises ConfigError with all that is wrong. Reads files and runs plugins' modules: not for the event loop's thread.
+    """
+    given = [paths] if isinstance(paths, Path | str) else paths
+    reading = read(find_files(given, environ), environ, known=known)
+    if reading.config is None:
+        raise ConfigError([problem for problem in reading.problems if problem.severity == "error"])
+    return reading.config
+
+
+def read(
+    files: Files,
+    environ: Mapping[str, str],
+    *,
+    known: Known | None = None,
+) -> Reading:
+    """Read both files and say everything about them. Raises nothing for what stands in them."""
+    problems: list[Problem] = []
+    environ = with_dotenv(files.folders, environ, problems)
+    sources = Sources(environ, problems)
+    documents = [
+        _Checked.of(path, f"{path_schema}.schema.json", sources)
+        for path, path_schema in ((files.routes, "routes"), (files.providers, "providers"))
+    ]
+    known = known or Known.of_the_engine()
+    compiled: Config | None = None
+    if all(document.is_usable for document in documents):
+        compiled = _compile(documents[0], documents[1], files, sources, known)
+    found = tuple(sorted(set(problems)))
+    errors = [problem for problem in found if problem.severity == "error"]
+    config = replace(compiled, warnings=tuple(found)) if compiled is not None and not errors else None
+    secrets = tuple(mark for document in documents for mark in document.secrets())
+    return Reading(config, found, sources.files, secrets, all(document.whole is not None for document in documents))
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A file as it was read, and its part that the schema takes."""
+
+    whole: Document | None
+    sound: Document
+
+    @classmethod
+    def of(cls, path: Path, schema_name: str, sources: Sources) -> _Checked:
+        whole = read_document(path, sources)
+        if whole is None:
+            return cls(None, Document(str(path), {}))
+        rules = schema.read_schema(bundled() / "schemas" / schema_name)
+        schema.coerce(whole, rules)
+        faults = schema.check(whole, rules, sources.problems)
+        return cls(whole, sound_part(whole, rules, faults))
+
+    @property
+    def is_usable(self) -> bool:
+        return self.whole is not None
+
+    def declared(self, key: str) -> Mapping[str, Any]:
+        """What the file has under `key`, with its faults: enough to know which names there are."""
+        value = self.whole.value.get(key) if self.whole is not None else None
+        return value if isinstance(value, dict) else {}
+
+    def faulty(self, key: str) -> frozenset[str]:
+        """Names under `key` of which the schema refused something."""
+        sound = self.sound.value.get(key) or {}
+        return frozenset(name for name, value in self.declared(key).items() if sound.get(name) != value)
+
+    def secrets(self) -> list[Mark]:
+        return [mark for path, mark in self.whole.values.items() if is_secret(path)] if self.whole is not None else []
+
+
+def _compile(
+    routes_file: _Checked,
+    providers_file: _Checked,
+    files: Files,
+    sources: Sources,
+    known: Known,
+) -> Config:
+    folders = plugin_folders(files)
+    root = Section(routes_file.sound, (), routes_file.sound.value, sources.problems)
+    providers_root = Section(providers_file.sound, (), providers_file.sound.value, sources.problems)
+    declared = providers_file.declared("providers")
+    providers = compile_providers(providers_root, folders, sources.environ)
+    voices = aliases.compile_voices(root, declared)
+    routes = compile_routes(root, known.dialects, known.links, folders)
+    cache = root.at("cache")
+    config = Config(
+        server=compile_server(root.at("server")),
+        keys=compile_keys(root.at("keys")),
+        providers=providers.rows,
+        models=aliases.compile_aliases(root, providers.rows, declared, voices),
+        routes=tuple(route for route, _ in routes.rows),
+        middlewares=routes.middlewares,
+        digest=_digest(sources, providers, routes),
+        files=tuple(sources.files),
+        voices=MappingProxyType({name: MappingProxyType(row) for name, row in voices.items()}),
+    )
+    if "max_bytes" in cache:
+        config = replace(config, cache_max_bytes=int(cache.get("max_bytes")))
+    validate(config, routes, (root, providers_root), known.dialects, providers_file.faulty("providers"))
+    return config
+
+
+def _digest(sources: Sources, providers: Providers, routes: Routes) -> str:
+    """Return 8 hexadecimal digits of all that was read; replicas with the same content agree, wherever it lies."""
+    parts = [*sources.files.values(), *(text.encode() for text in sources.substituted)]
+    parts += [digest.encode() for digest in (*providers.plugin_digests, *routes.plugin_digests)]
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(b"%d:%b" % (len(part), part))
+    return whole.hexdigest()[:8]

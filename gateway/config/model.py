@@ -1,0 +1,137 @@
+"""The configuration as one frozen value: what `load` returns and `build_snapshot` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from gateway.errors import Problem
+from gateway.types import EMPTY, Operation, Provider, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """Which browsers' origins may call; "*" alone means any, and then never with credentials."""
+
+    origins: tuple[str, ...] = ()
+    allow_credentials: bool = False
+    max_age_s: int = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How the gateway listens. What is here but `listen` changes with a reload."""
+
+    host: str = "127.0.0.1"
+    port: int = 8001
+    cors: Cors = Cors()
+    max_body_bytes: int = 33_554_432  # the largest body a vendor takes: Anthropic's 32 MB
+    max_upload_bytes: int = 26_214_400  # OpenAI's 25 MB
+    head_timeout_s: float = 15.0
+    body_timeout_s: float = 120.0
+    write_timeout_s: float = 60.0  # a client that reads nothing for so long is given up
+    shutdown_s: float = 30.0
+    gzip_min_bytes: int | None = 1024  # JSON answers from this size are compressed; None: never
+    metrics: bool = True
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key that YAML declares; only its SHA-256 is kept."""
+
+    name: str
+    tenant: str
+    digest: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    anonymous: Literal["never", "loopback", "always"] = "never"
+    static: tuple[Key, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAlias:
+    """A model as clients name it. `pattern` may hold `*`, and then a target's model may be `*` too: see `resolve`."""
+
+    pattern: str
+    operation: Operation
+    targets: tuple[Target, ...]  # in the operator's order, without those that are off
+    off: tuple[tuple[str, str], ...] = ()  # (target, why it is off)
+    description: str | None = None
+    is_listed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    limit_nano_usd: int
+    window: Literal["hour", "day", "month", "total"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Limits for each key, or each client address where there is no key."""
+
+    requests: tuple[str, ...] = ()  # "60/minute", as the package `limits` reads it
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    ttl_s: float
+    max_entry_bytes: int = 8_388_608
+
+
+@dataclass(frozen=True, slots=True)
+class Failover:
+    attempts: int = 3
+    first_content_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class UserMiddleware:
+    """A middleware of the operator's own: `plugins/<name>.py` defines `MIDDLEWARE`; `after` names a link of ORDER."""
+
+    name: str
+    after: str
+    options: Mapping[str, Any] = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One HTTP endpoint. A part of the chain that is None is not in it."""
+
+    method: str
+    path: str  # may hold {placeholders}, each one path segment
+    dialect: str
+    model: str | None = None  # used where the client names none
+    auth: Literal["required", "none"] = "required"
+    quota: Quota | None = None
+    cache: Cache | None = None
+    failover: Failover = Failover()
+    total_s: float | None = None  # deadline of a whole call
+    middlewares: tuple[UserMiddleware, ...] = ()
+    is_verbatim: bool = True  # False: always translate, even where client and vendor speak the same
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything both YAML files say, resolved."""
+
+    server: Server
+    keys: Keys
+    providers: Mapping[str, Provider]
+    models: tuple[ModelAlias, ...]  # exact names before patterns, longer patterns first
+    routes: tuple[Route, ...]
+    middlewares: Mapping[str, Any]  # name of a user's middleware -> its factory
+    cache_max_bytes: int = 67_108_864
+    digest: str = ""  # of all files read, with what was substituted: 8 hex digits
+    files: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    voices: Mapping[str, Mapping[str, str]] = EMPTY  # provider -> logical voice -> the vendor's, as routes.yaml says

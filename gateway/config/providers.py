@@ -1,0 +1,203 @@
+"""providers.yaml compiled: each row becomes a `Provider` with its plugin, or says why it is off."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from types import MappingProxyType
+from typing import Any
+
+from gateway.config import schema
+from gateway.config.document import Section
+from gateway.config.keys import is_placeholder
+from gateway.config.names import did_you_mean
+from gateway.config.quantities import nano_usd
+from gateway.plugin import Loaded, Plugin, PluginError, Worker, available, load_plugin
+from gateway.types import Model, Price, Provider, Timeouts
+
+_URL = re.compile(
+    r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?", re.ASCII
+)
+_PRICES = {
+    "input_usd_per_mtok": "input_per_mtok",
+    "cached_input_usd_per_mtok": "cached_input_per_mtok",
+    "cache_write_usd_per_mtok": "cache_write_per_mtok",
+    "output_usd_per_mtok": "output_per_mtok",
+    "usd_per_mchar": "per_mchar",
+    "usd_per_audio_minute": "per_audio_minute",
+    "usd_per_request": "per_request",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """The rows that could be compiled, in the file's order, and the content of every plugin they use."""
+
+    rows: Mapping[str, Provider]
+    plugin_digests: tuple[str, ...]
+
+
+def compile_providers(root: Section, folders: Sequence[FilePath], environ: Mapping[str, str]) -> Providers:
+    """Compile the rows of `providers`; faults are reported at their places."""
+    rows: dict[str, Provider] = {}
+    digests: set[str] = set()
+    for name, section in root.at("providers").each():
+        loaded = _plugin(section.at("plugin"), folders)
+        if loaded is None:
+            continue
+        digests.add(loaded.digest)
+        rows[name] = _provider(name, section, loaded.value, environ)
+    return Providers(MappingProxyType(rows), tuple(sorted(digests)))
+
+
+def _plugin(section: Section, folders: Sequence[FilePath]) -> Loaded | None:
+    try:
+        return load_plugin(section.value, folders)
+    except PluginError as error:
+        names = available(folders)
+        guess = "" if section.value in names else did_you_mean(section.value, names)
+        section.error(f"plugin {section.show()} does not load: {error.message}{guess}")
+        return None
+
+
+def _provider(name: str, section: Section, plugin: Plugin, environ: Mapping[str, str]) -> Provider:
+    _check_options(section, plugin)
+    models = {key: _model(key, row, name, plugin) for key, row in section.at("models").each()}
+    return Provider(
+        name=name,
+        plugin=plugin,
+        base_url=_base_url(section, plugin),
+        credentials=MappingProxyType(dict(section.get("credentials") or {})),
+        headers=MappingProxyType(dict(section.get("headers") or {})),
+        timeouts=Timeouts(**{key: float(value) for key, value in (section.get("timeouts") or {}).items()}),
+        models=MappingProxyType(models),
+        options=MappingProxyType(section.get("options") or {}),
+        off_reason=_off_reason(section, plugin, environ),
+        is_standby=section.get("standby", False),
+    )
+
+
+def _check_options(section: Section, plugin: Plugin) -> None:
+    """Check `options` by the plugin's own schema, at their own places; an absent one counts as empty."""
+    from jsonschema import SchemaError
+    from jsonschema.exceptions import best_match
+    from jsonschema.validators import Draft202012Validator
+
+    options = section.at("options")
+    if options.value is None:
+        missing = plugin.options_schema.get("required") or ()
+        if missing:
+            section.error(f"options lacks {', '.join(missing)}, which the plugin needs", at_key=True)
+        return
+    try:
+        if best_match(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(plugin.options_schema)):
+            raise SchemaError("it is not a JSON Schema")
+        schema.coerce(section.document, plugin.options_schema, options.path)
+        schema.check(section.document, plugin.options_schema, section.problems, options.path)
+    except SchemaError as error:
+        section.at("plugin").error(f"options_schema of plugin {section.at('plugin').show()} is faulty: {error.message}")
+
+
+def _base_url(section: Section, plugin: Plugin) -> str:
+    place = section.at("base_url")
+    url: str = section.get("base_url") or plugin.default_base_url
+    if plugin.backend is not None:
+        if "base_url" in section:
+            place.error("base_url has no meaning here: this provider runs on this machine, inside the gateway")
+        return ""
+    if not url:
+        if plugin.backend is None:
+            section.error("base_url is missing, and the plugin has no default", at_key=True)
+        return ""
+    if not _URL.fullmatch(url) or "/../" in f"{url}/" or "/./" in f"{url}/":
+        place.error(f"base_url is {place.show()}; write https://host/path, without user, query or '#'")
+    return url.rstrip("/")
+
+
+def _off_reason(section: Section, plugin: Plugin, environ: Mapping[str, str]) -> str | None:
+    """Return why the provider cannot serve: switched off, a credential that is not there, a package that is not."""
+    if not section.get("enabled", True):
+        return f"disabled in {section.at('enabled').place()}"
+    credentials = section.at("credentials")
+    for needed in plugin.credentials:
+        if credentials.get(needed):
+            if is_placeholder(credentials.get(needed)):
+                credentials.at(needed).warn(f"credentials.{needed} looks like a placeholder")
+            continue
+        given = [key for key in credentials.value or {} if key not in plugin.credentials]
+        if needed not in credentials and (guess := did_you_mean(needed, given)):
+            credentials.error(
+                f"credentials lacks '{needed}'{guess.replace('did you mean', 'there is').replace('?', '')}"
+            )
+        return _missing_credential(credentials, needed, environ)
+    return _missing_package(plugin)
+
+
+def _missing_credential(credentials: Section, needed: str, environ: Mapping[str, str]) -> str:
+    place = credentials.at(needed)
+    variables = place.document.variables.get(place.path, ())
+    if needed not in credentials:
+        return f"credentials.{needed} is not given"
+    if not variables:
+        return f"credentials.{needed} is empty"
+    name = variables[0]
+    return f"{name} is {'empty' if name in environ or '/' in name else 'not set'}"
+
+
+def _missing_package(plugin: Plugin) -> str | None:
+    if not isinstance(plugin.backend, Worker):
+        return None
+    for module in plugin.backend.requires:
+        if not _is_importable(module):
+            return f"{module} is not installed" + (
+                f"; {plugin.backend.install_hint}" if plugin.backend.install_hint else ""
+            )
+    return None
+
+
+def _is_importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _model(name: str, section: Section, provider: str, plugin: Plugin) -> Model:
+    operation = section.get("operation")
+    if operation not in plugin.operations():
+        able = ", ".join(sorted(plugin.operations()))
+        section.at("operation").error(
+            f"model '{provider}/{name}' is for {operation}, which its plugin cannot do (it can: {able})"
+        )
+    return Model(
+        name=name,
+        operation=operation,
+        price=_price(section.at("price")),
+        formats=frozenset(section.get("formats", ())),
+        containers=frozenset(section.get("containers", ())),
+        max_chars=_whole(section, "max_chars"),
+        max_upload_bytes=_whole(section, "max_upload_bytes"),
+        max_output_tokens=_whole(section, "max_output_tokens"),
+        description=section.get("description"),
+        options=MappingProxyType(section.get("options") or {}),
+    )
+
+
+def _price(section: Section) -> Price | None:
+    if section.value is None:
+        return None
+    amounts: dict[str, Any] = {}
+    for key, place in section.each():
+        try:
+            amounts[_PRICES[key]] = nano_usd(place.value)
+        except ValueError as error:
+            place.error(f"{key} is {place.show()}, which {error}")
+    return Price(**amounts)
+
+
+def _whole(section: Section, key: str) -> int | None:
+    value = section.get(key)
+    return None if value is None else int(value)  # JSON Schema counts 4096.0 as an integer

@@ -1,0 +1,82 @@
+"""From the name that a client gives a model to the targets that can serve it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from types import MappingProxyType
+
+from gateway.config.model import Config, ModelAlias
+from gateway.config.names import nearest_names
+from gateway.types import Model, Operation, Provider, Target
+
+WILDCARD = "*"  # in an alias: any characters; as a target's model: whatever name the client gave
+
+_NAME = re.compile(r"[A-Za-z0-9._:@/+-]{1,256}", re.ASCII)  # of a model, as clients may give it
+
+
+def make_target(provider: Provider, model: Model, voices: Mapping[str, Mapping[str, str]]) -> Target:
+    """Return the target; the voices of routes.yaml (provider -> logical -> vendor's) overlay the plugin's own."""
+    return Target(
+        provider, model, MappingProxyType({**provider.plugin.default_voices, **voices.get(provider.name, {})})
+    )
+
+
+def resolve(config: Config, name: str, operation: Operation) -> tuple[ModelAlias | None, tuple[Target, ...]]:
+    """Return what serves the model called `name`: an alias, else the longest pattern, else `provider/model`, else every
+    provider with a model of that name.
+
+    The targets are complete: where an alias takes any name of a provider, that provider's row of the name stands, or a
+    bare model without a price. (None, ()) means the name is not known; an alias without targets says in `off` why.
+    """
+    if not _NAME.fullmatch(name) or ".." in name:
+        return None, ()  # a wildcard would carry it into a vendor's URL
+    for alias in config.models:
+        if alias.operation == operation and (alias.pattern == name or _matches(alias.pattern, name)):
+            return alias, tuple(filled for target in alias.targets for filled in _filled(target, name))
+    rows = [
+        make_target(provider, model, config.voices)
+        for provider in config.providers.values()
+        for model in provider.models.values()
+        if model.operation == operation and name in (model.name, f"{provider.name}/{model.name}")
+    ]
+    direct = [target for target in rows if target.name == name] or rows
+    on = [target for target in direct if target.provider.off_reason is None]
+    primary = tuple(target for target in on if not target.provider.is_standby) or tuple(on)
+    if direct and not primary:
+        off = tuple((target.name, target.provider.off_reason or "") for target in direct)
+        return ModelAlias(name, operation, (), off), ()
+    return None, primary
+
+
+def nearest(config: Config, name: str, operation: Operation) -> tuple[str, ...]:
+    """Return at most three names of models with this operation that resemble `name`, the nearest first."""
+    known = [alias.pattern for alias in config.models if alias.operation == operation and WILDCARD not in alias.pattern]
+    known += [
+        model.name
+        for provider in config.providers.values()
+        for model in provider.models.values()
+        if model.operation == operation and provider.off_reason is None
+    ]
+    return tuple(nearest_names(name, known, 3))
+
+
+def _matches(pattern: str, name: str) -> bool:
+    return WILDCARD in pattern and _expression(pattern).fullmatch(name) is not None
+
+
+@lru_cache(maxsize=1024)
+def _expression(pattern: str) -> re.Pattern[str]:
+    return re.compile(".*".join(re.escape(part) for part in pattern.split(WILDCARD)))
+
+
+def _filled(target: Target, name: str) -> tuple[Target, ...]:
+    """Put `name` in the place of a target's wildcard; nothing where the provider's model of it does other work."""
+    if target.model.name != WILDCARD:
+        return (target,)
+    row = target.provider.models.get(name)
+    if row is None:
+        return (replace(target, model=replace(target.model, name=name)),)
+    return (replace(target, model=row),) if row.operation == target.model.operation else ()

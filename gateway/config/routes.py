@@ -1,0 +1,184 @@
+"""`routes` of routes.yaml compiled: one `Route` per endpoint, with the policies that `defaults` gives it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path as FilePath
+from types import MappingProxyType
+from typing import Any
+
+from gateway.config.document import Section
+from gateway.config.model import Budget, Cache, Failover, Quota, Route, UserMiddleware
+from gateway.config.names import did_you_mean, unknown
+from gateway.config.quantities import budget, rate
+from gateway.plugin import PluginError, available, load_middleware
+from gateway.types import Operation
+
+RESERVED = frozenset({"", "health", "metrics", "docs", "admin"})  # first segments of the gateway's own paths
+NONE = "none"  # a route's way to say that a default is not for it
+
+_SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+", re.ASCII)
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """The routes with the sections they came from, and the factories of the middlewares that they name."""
+
+    rows: tuple[tuple[Route, Section], ...]
+    middlewares: Mapping[str, Any]
+    plugin_digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Policies:
+    quota: Quota | None = None
+    cache: Cache | None = None
+    failover: Failover = field(default_factory=Failover)
+    total_s: float | None = None
+
+
+def compile_routes(
+    root: Section, dialects: Mapping[str, Operation], links: Collection[str], folders: Sequence[FilePath]
+) -> Routes:
+    """Compile every route; faults are reported at their places, and the routes that have some are left out.
+
+    `dialects` maps each dialect to its operation, `links` are the built-in middlewares that one may stand behind.
+    """
+    defaults = _policies(root.at("defaults"), _Policies())
+    middlewares = _Middlewares(links, folders)
+    rows: list[tuple[Route, Section]] = []
+    seen: dict[tuple[str, str], Section] = {}
+    for _, section in root.at("routes").each():
+        dialect = section.get("dialect")
+        if dialect not in dialects:
+            section.at("dialect").error(
+                f"the dialect {section.at('dialect').show()} is not known{unknown(dialect, dialects)}"
+            )
+            continue
+        route = _route(section, dialects[dialect], defaults, middlewares)
+        key = (route.method, _PLACEHOLDER.sub("{}", route.path))
+        if key in seen:
+            section.at("path").error(f"{route.name} is a route already, at {seen[key].at('path').place()}; keep one")
+            continue
+        seen[key] = section
+        if fault := path_fault(route.path):
+            section.at("path").error(f"path is {section.at('path').show()}, {fault}")
+            continue
+        rows.append((route, section))
+    return Routes(tuple(rows), MappingProxyType(middlewares.factories), tuple(sorted(middlewares.digests)))
+
+
+def path_fault(path: str) -> str | None:
+    """Return what is wrong with a route's path, or None."""
+    if not path.startswith("/"):
+        return "it has to begin with '/'"
+    segments = path[1:].split("/")
+    if segments[0] in RESERVED:
+        return "which is the gateway's own; it keeps /, /health, /metrics, /docs and /admin"
+    names = _PLACEHOLDER.findall(path)
+    if len(names) != len(set(names)):
+        return "in which a {name} stands twice"
+    for segment in segments:
+        if segment in (".", "..") or segment == "":
+            return "in which a segment is empty, '.' or '..'"
+        if _PLACEHOLDER.fullmatch(segment) or _SEGMENT.fullmatch(segment):
+            continue
+        if "{" in segment or "}" in segment:
+            return "where {name} has to be a whole segment: /models/{id}"
+        return f"in which {segment!r} holds a character that a path does not carry as it stands"
+    return None
+
+
+class _Middlewares:
+    """Loads each middleware that routes name once, and keeps what it found."""
+
+    def __init__(self, links: Collection[str], folders: Sequence[FilePath]) -> None:
+        self._links = links
+        self._folders = folders
+        self.factories: dict[str, Any] = {}
+        self.digests: set[str] = set()
+
+    def compile(self, section: Section) -> UserMiddleware:
+        name, after = section.get("name"), section.get("after")
+        if after not in self._links:
+            section.at("after").error(
+                f"after is {section.at('after').show()}, which is no built-in link{unknown(after, self._links)}"
+            )
+        if name not in self.factories:
+            try:
+                loaded = load_middleware(name, self._folders)
+            except PluginError as error:
+                names = available(self._folders)
+                guess = "" if name in names else did_you_mean(name, names)
+                section.at("name").error(
+                    f"middleware {section.at('name').show()} does not load: {error.message}{guess}"
+                )
+            else:
+                self.factories[name] = loaded.value
+                self.digests.add(loaded.digest)
+        return UserMiddleware(name, after, MappingProxyType(section.get("options") or {}))
+
+
+def _route(section: Section, operation: Operation, defaults: _Policies, middlewares: _Middlewares) -> Route:
+    policies = _policies(section, defaults)
+    return Route(
+        method=section.get("method", "GET" if operation == "models" else "POST"),
+        path=section.get("path"),
+        dialect=section.get("dialect"),
+        model=section.get("model"),
+        auth=section.get("auth", "required"),
+        quota=policies.quota,
+        cache=policies.cache,
+        failover=policies.failover,
+        total_s=policies.total_s,
+        middlewares=tuple(middlewares.compile(place) for _, place in section.at("middlewares").each()),
+        is_verbatim=section.get("verbatim", True),
+    )
+
+
+def _policies(section: Section, inherited: _Policies) -> _Policies:
+    """Return what the section says about each policy, else what is inherited. A policy is given as a whole."""
+    found = inherited
+    if "quota" in section:
+        found = replace(found, quota=None if section.get("quota") == NONE else _quota(section.at("quota")))
+    if "cache" in section:
+        found = replace(found, cache=None if section.get("cache") == NONE else _cache(section.get("cache")))
+    if "failover" in section:
+        failover = section.get("failover")
+        found = replace(found, failover=Failover(attempts=1) if failover == NONE else _failover(failover))
+    if "total_s" in section:
+        total_s = section.get("total_s")
+        found = replace(found, total_s=None if total_s == NONE else float(total_s))
+    return found
+
+
+def _quota(section: Section) -> Quota | None:
+    rates: list[str] = []
+    for _, place in section.at("requests").each():
+        try:
+            rates.append(rate(place.value))
+        except ValueError as error:
+            place.error(f"requests is {place.show()}, which {error}")
+    limit: Budget | None = None
+    if "budget" in section:
+        try:
+            limit = budget(section.get("budget"))
+        except ValueError as error:
+            section.at("budget").error(f"budget is {section.at('budget').show()}, which {error}")
+    return Quota(tuple(rates), limit) if rates or limit else None
+
+
+def _cache(given: dict[str, Any]) -> Cache | None:
+    if not given["ttl_s"]:
+        return None
+    return Cache(float(given["ttl_s"]), int(given.get("max_entry_bytes", Cache(0).max_entry_bytes)))
+
+
+def _failover(given: dict[str, Any]) -> Failover:
+    default = Failover()
+    return Failover(
+        int(given.get("attempts", default.attempts)), float(given.get("first_content_s", default.first_content_s))
+    )
