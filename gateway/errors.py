@@ -107,7 +107,7 @@ class UpstreamError(GatewayError):
 
     status = 502
     code = "upstream_error"
-    blame = "upstream"
+    blame: ClassVar[Blame] = "upstream"
     can_fail_over = True
 
 

@@ -1,6 +1,6 @@
 """What a provider plugin is, and how one is found.
 
-A plugin is a Python file, or a package, that defines `PLUGIN`, an object of the shape below. It translates to and from one
+A plugin is a Python file or package that defines `PLUGIN`, an object of the shape below. It translates to and from one
 vendor's wire format and does nothing else: no I/O, no clock, no state. Files are looked for in `plugins/` beside the
 operator's YAML, then among the bundled ones, and are read again at every reload.
 """

@@ -1,4 +1,4 @@
-"""A configuration made ready to serve: every route's chain built once. Immutable; a reload makes another and swaps it in."""
+"""A configuration made ready to serve: every route's chain built once. Immutable; a reload makes another."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _lister(config: Config) -> Handler:
         assert isinstance(call.body, Catalog)
         wanted = call.body.id
         if wanted is not None and wanted not in by_id:
-            raise UnknownModel(f"model {wanted[:100]!r} is not known; GET /v1/models lists what there is", param="model")
+            raise UnknownModel(f"model {wanted[:100]!r} is not known; GET /v1/models lists them", param="model")
         return Reply(_once(Listing((by_id[wanted],) if wanted is not None else tuple(by_id.values()))))
 
     return listing

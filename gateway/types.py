@@ -153,7 +153,7 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """Reasoning that must come back unchanged to its own vendor. `signature` is opaque; `redacted` means text is sealed."""
+    """Reasoning that must come back unchanged to its own vendor. `signature` is opaque; redacted text is sealed."""
 
     text: str
     signature: str | None = None
@@ -568,18 +568,7 @@ class Done:
     index: int = 0  # of the choice
 
 
-Event = (
-    TextDelta
-    | ThinkingDelta
-    | ToolDelta
-    | Vector
-    | AudioChunk
-    | Transcript
-    | Listing
-    | Verbatim
-    | Usage
-    | Done
-)
+Event = TextDelta | ThinkingDelta | ToolDelta | Vector | AudioChunk | Transcript | Listing | Verbatim | Usage | Done
 
 Closer = Callable[[], Awaitable[None]]
 

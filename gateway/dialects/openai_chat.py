@@ -15,10 +15,12 @@ from gateway.errors import GatewayError
 from gateway.types import Ask, Call, Chat, Event, Inbound, Operation, OutputFormat, Rendered, Tool, ToolChoice
 
 _KNOWN = frozenset(
-    """model messages stream stream_options max_tokens max_completion_tokens temperature top_p stop seed n
-    frequency_penalty presence_penalty logit_bias logprobs top_logprobs tools tool_choice parallel_tool_calls
-    response_format reasoning_effort user""".split()
-)
+    {
+        "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "top_p",
+        "stop", "seed", "n", "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs", "tools",
+        "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "user",
+    }
+)  # fmt: skip
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 

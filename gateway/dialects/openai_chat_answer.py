@@ -72,7 +72,8 @@ class _Choice:
 
     def message(self) -> dict[str, Any]:
         text = "".join(self.text)
-        message: dict[str, Any] = {"role": "assistant", "content": text or (None if self.tools else ""), "refusal": None}
+        content = text or (None if self.tools else "")
+        message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
         if self.tools:
             message["tool_calls"] = [self.tools[position] for position in sorted(self.tools)]
         return message

@@ -31,7 +31,9 @@ from gateway.types import (
 FORMATS = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
 GRANULARITIES = ("word", "segment")
 SNIFF_BYTES = 4096  # enough for every container's mark, ID3 tags in front of mp3 included
-_KNOWN = frozenset({"model", "language", "prompt", "response_format", "temperature", "timestamp_granularities", "stream"})
+_KNOWN = frozenset(
+    {"model", "language", "prompt", "response_format", "temperature", "timestamp_granularities", "stream"}
+)
 
 
 class OpenAITranscription:

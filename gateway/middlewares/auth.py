@@ -65,13 +65,19 @@ class Auth:
         """A page in the operator's own browser also comes from loopback; its host and origin give it away."""
         if not ip_address(head.remote).is_loopback or any(name in head.headers for name in _PROXY_HEADERS):
             raise Unauthenticated(
-                "an API key is needed from other machines (keys.anonymous is 'loopback'): send 'Authorization: Bearer <key>'"
+                "an API key is needed from other machines (keys.anonymous is 'loopback'): "
+                "send 'Authorization: Bearer <key>'"
             )
         if not _is_local_name(head.headers.get("host", "")):
             raise PermissionDenied("without an API key only a local host name is served; set 'host' to localhost")
         origin = head.headers.get("origin")
-        if origin and "*" not in self._origins and origin not in self._origins and not _is_local_name(urlsplit(origin).netloc):
-            raise PermissionDenied(f"pages of {origin[:100]!r} may not call without an API key; add it to server.cors.origins")
+        if origin and not self._is_allowed(origin):
+            raise PermissionDenied(
+                f"pages of {origin[:100]!r} may not call without an API key; add it to server.cors.origins"
+            )
+
+    def _is_allowed(self, origin: str) -> bool:
+        return "*" in self._origins or origin in self._origins or _is_local_name(urlsplit(origin).netloc)
 
 
 def credential(head: Head) -> str:

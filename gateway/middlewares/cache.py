@@ -1,4 +1,4 @@
-"""Have we answered this, for this tenant? Exact answers only, complete ones only, and never a fallback's as the primary's."""
+"""Have we answered this, for this tenant? Only exact, complete answers, and never a fallback's as the primary's."""
 
 from __future__ import annotations
 

@@ -84,14 +84,17 @@ def _input_units(call: Call) -> Units:
         case Chat() as chat:
             return Units(input_tokens=input_tokens(chat))
         case Embeddings(inputs=inputs):
-            tokens = sum(-(-len(item.encode()) // BYTES_PER_TOKEN) if isinstance(item, str) else len(item) for item in inputs)
-            return Units(input_tokens=tokens)
+            return Units(input_tokens=sum(_tokens(item) for item in inputs))
         case Speech(text=text):
             return Units(characters=len(text))
         case Recording(duration_s=duration_s):
             return Units(audio_seconds=RESERVED_AUDIO_S if duration_s is None else duration_s)
         case _:
             return Units()
+
+
+def _tokens(item: str | tuple[int, ...]) -> int:
+    return -(-len(item.encode()) // BYTES_PER_TOKEN) if isinstance(item, str) else len(item)
 
 
 def _part_bytes(part: Part) -> int:

@@ -1,4 +1,4 @@
-"""Which target, and which next? Tries the usable targets in order until one gives content; then it is committed to it."""
+"""Which target, and which next? Tries the usable targets in order until one gives content, and stays with that."""
 
 from __future__ import annotations
 
@@ -28,8 +28,12 @@ class Failover:
         targets, refused = usable.split(call)
         call.receipt.skipped.extend((refusal.target, refusal.reason) for refusal in refused)
         if not targets:
-            raise usable.error(call, refused) if refused else UpstreamUnavailable(
-                f"model {call.model!r} has no provider that is on; set the credentials of one in providers.yaml"
+            raise (
+                usable.error(call, refused)
+                if refused
+                else UpstreamUnavailable(
+                    f"model {call.model!r} has no provider that is on; set the credentials of one in providers.yaml"
+                )
             )
         last: GatewayError | None = None
         for target in targets[: self._attempts]:

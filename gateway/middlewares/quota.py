@@ -38,7 +38,8 @@ class Quota:
             call.receipt.headers |= _headers(self._rates, self._limits, who)
         if refused is not None:
             raise RateLimited(
-                f"the limit of {refused.rate} requests for {who!r} is used up; it frees in {math.ceil(refused.wait_s)} s",
+                f"the limit of {refused.rate} requests for {who!r} is used up; "
+                f"it frees in {math.ceil(refused.wait_s)} s",
                 retry_after_s=refused.wait_s,
             )
         if self._budget is None:

@@ -36,11 +36,13 @@ def refuse(call: Call, target: Target) -> Refusal | None:
     match call.body:
         case Speech() as speech:
             if target.model.formats and speech.format not in target.model.formats:
-                return Refusal(name, "response_format", f"has no format {speech.format}; it has {_listed(target.model.formats)}")
+                has = _listed(target.model.formats)
+                return Refusal(name, "response_format", f"has no format {speech.format}; it has {has}")
             if target.voice_for(speech.voice) is None:
                 return Refusal(name, "voice", f"has no voice {speech.voice[:60]!r}")
-            if target.model.max_chars is not None and len(speech.text) > target.model.max_chars:
-                return Refusal(name, "input", f"takes at most {target.model.max_chars} characters, not {len(speech.text)}")
+            most = target.model.max_chars
+            if most is not None and len(speech.text) > most:
+                return Refusal(name, "input", f"takes at most {most} characters, not {len(speech.text)}")
         case Recording() as recording:
             if target.model.containers and recording.container not in target.model.containers:
                 return Refusal(
@@ -61,7 +63,8 @@ def error(call: Call, refused: list[Refusal]) -> GatewayError:
     if params == {"voice"} and isinstance(call.body, Speech):
         known = sorted({voice for target in call.targets for voice in target.voices})
         return InvalidRequest(
-            f"'voice' {call.body.voice[:60]!r} is not known to {call.model!r}; it has {', '.join(known[:40])}", param="voice"
+            f"'voice' {call.body.voice[:60]!r} is not known to {call.model!r}; it has {', '.join(known[:40])}",
+            param="voice",
         )
     reasons = "; ".join(f"{refusal.target} {refusal.reason}" for refusal in refused)
     return UnsupportedByTarget(

@@ -1,4 +1,4 @@
-"""One request's way through the gateway, from its head to the end of its answer. The only boundary where errors stop."""
+"""One request's way through the gateway, from its head to the end of its answer: the boundary where errors stop."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from gateway.types import Call, Head, Inbound, Receipt, Reply
 
 CLIENT_LEFT = 499  # nginx's number, for logs and metrics: there is nobody left to answer
 THREAD_BYTES = 262_144  # decoding more takes over a millisecond: not on the loop
+Handling = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -48,7 +49,7 @@ class Gateway:
         return app
 
     @web.middleware
-    async def _entry(self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+    async def _entry(self, request: web.Request, handler: Handling) -> web.StreamResponse:
         loop = asyncio.get_running_loop()
         snapshot = self.snapshot
         request[cors.SNAPSHOT] = snapshot
@@ -68,7 +69,9 @@ class Gateway:
                 self.services.metrics.record(receipt, status, loop.time(), snapshot.targets)
             log_request(receipt, status, loop.time())
 
-    async def _answer(self, request: web.Request, snapshot: Snapshot, receipt: Receipt) -> tuple[web.StreamResponse, int]:
+    async def _answer(
+        self, request: web.Request, snapshot: Snapshot, receipt: Receipt
+    ) -> tuple[web.StreamResponse, int]:
         """Return the answer and the status to record. Every error ends here, in the client's dialect."""
         server = snapshot.config.server
         writer = Writer(request, receipt, gzip_min_bytes=server.gzip_min_bytes, timeout_s=server.write_timeout_s)
@@ -92,8 +95,8 @@ class Gateway:
             raise
         except Exception:  # the boundary: a fault of ours becomes a 500 without a trace, and a trace in the log
             LOGGER.exception("request %s failed inside the gateway", receipt.id)
-            error = GatewayError("the gateway has a fault; its log has the details under this request's id")
-            return await self._failed(error, dialect, receipt, writer), error.status
+            fault = GatewayError("the gateway has a fault; its log has the details under this request's id")
+            return await self._failed(fault, dialect, receipt, writer), fault.status
 
     async def _serve(
         self, request: web.Request, head: Head, endpoint: Endpoint, snapshot: Snapshot, receipt: Receipt, writer: Writer

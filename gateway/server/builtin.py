@@ -21,15 +21,19 @@ JSON = "application/json"
 
 
 async def about(head: Head, snapshot: Snapshot, services: Services, is_draining: bool) -> Answer:
-    return 200, JSON, {
-        "service": "ai-service-gateway",
-        "version": __version__,
-        "status": "stopping" if is_draining else "ok",
-        "time": _now(),
-        "config": snapshot.generation,
-        "endpoints": sorted({route.name for route in snapshot.config.routes}),
-        "documentation": "docs/ and README.md of the project; GET /v1/models lists the models",
-    }
+    return (
+        200,
+        JSON,
+        {
+            "service": "ai-service-gateway",
+            "version": __version__,
+            "status": "stopping" if is_draining else "ok",
+            "time": _now(),
+            "config": snapshot.generation,
+            "endpoints": sorted({route.name for route in snapshot.config.routes}),
+            "documentation": "docs/ and README.md of the project; GET /v1/models lists the models",
+        },
+    )
 
 
 async def live(head: Head, snapshot: Snapshot, services: Services, is_draining: bool) -> Answer:
@@ -47,17 +51,28 @@ async def health(head: Head, snapshot: Snapshot, services: Services, is_draining
         for name, provider in snapshot.config.providers.items()
     }
     operations = {
-        operation: sorted({t.provider.name for a in snapshot.config.models if a.operation == operation for t in a.targets})
+        operation: sorted(
+            {
+                target.provider.name
+                for alias in snapshot.config.models
+                if alias.operation == operation
+                for target in alias.targets
+            }
+        )
         for operation in ("chat", "embeddings", "speech", "transcription")
     }
-    return 503 if is_draining else 200, JSON, {
-        "status": "stopping" if is_draining else "ok",
-        "time": _now(),
-        "uptime_s": round(time.time() - services.started_at, 1),
-        "config": snapshot.generation,
-        "operations": operations,
-        "providers": providers,
-    }
+    return (
+        503 if is_draining else 200,
+        JSON,
+        {
+            "status": "stopping" if is_draining else "ok",
+            "time": _now(),
+            "uptime_s": round(time.time() - services.started_at, 1),
+            "config": snapshot.generation,
+            "operations": operations,
+            "providers": providers,
+        },
+    )
 
 
 async def metrics(head: Head, snapshot: Snapshot, services: Services, is_draining: bool) -> Answer:

@@ -89,5 +89,5 @@ class Listener(web.Server):
 def _error_body(status: int, message: str | None) -> bytes:
     first_line = (message or "the request could not be read").strip().splitlines()[0][:200]
     kind = "invalid_request_error" if status < 500 else "server_error"
-    error = {"message": f"not a request that can be read: {first_line}", "type": kind, "param": None, "code": "bad_http"}
-    return json.dumps({"error": error})
+    message = f"not a request that can be read: {first_line}"
+    return json.dumps({"error": {"message": message, "type": kind, "param": None, "code": "bad_http"}})

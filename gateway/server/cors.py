@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 from aiohttp_cors import CorsConfig, ResourceOptions
 from aiohttp_cors.abc import AbstractRouterAdapter
 
-if TYPE_CHECKING:
-    from gateway.snapshot import Snapshot
+from gateway.snapshot import Snapshot
 
-SNAPSHOT = web.RequestKey("snapshot", object)
+SNAPSHOT: web.RequestKey[Snapshot] = web.RequestKey("snapshot", Snapshot)
 _EXPOSED = "*"  # every header that was set: a page may read which provider answered it
 
 Preflight = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -27,12 +26,11 @@ def set_up(app: web.Application) -> Preflight:
 
 
 def is_preflight(request: web.BaseRequest) -> bool:
-    return (
-        request.method == "OPTIONS" and "origin" in request.headers and "access-control-request-method" in request.headers
-    )
+    headers = request.headers
+    return request.method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
 
 
-class _SnapshotAdapter(AbstractRouterAdapter):  # type: ignore[misc]  # the package is not typed
+class _SnapshotAdapter(AbstractRouterAdapter):
     """All routes have one policy, so the routing entity that aiohttp-cors asks about is the whole application."""
 
     def __init__(self) -> None:
@@ -54,7 +52,8 @@ class _SnapshotAdapter(AbstractRouterAdapter):  # type: ignore[misc]  # the pack
         self, preflight_request: web.Request, origin: str, requested_method: str
     ) -> Mapping[str, ResourceOptions]:
         snapshot = _snapshot(preflight_request)
-        if snapshot is None or requested_method not in snapshot.endpoints.methods(preflight_request.raw_path.partition("?")[0]):
+        path = preflight_request.raw_path.partition("?")[0]
+        if snapshot is None or requested_method not in snapshot.endpoints.methods(path):
             raise KeyError(requested_method)
         return _policy(preflight_request)
 
@@ -63,7 +62,7 @@ class _SnapshotAdapter(AbstractRouterAdapter):  # type: ignore[misc]  # the pack
 
 
 def _snapshot(request: web.Request) -> Snapshot | None:
-    return request.get(SNAPSHOT)  # type: ignore[return-value]  # the key is untyped to keep imports one-way
+    return request.get(SNAPSHOT)
 
 
 def _policy(request: web.Request) -> Mapping[str, ResourceOptions]:

@@ -32,7 +32,7 @@ def read_head(request: web.BaseRequest, request_id: str, instance: str) -> Head:
         raise InvalidRequest("the request target must be a plain path, percent-encoded, with an optional query")
     path, _, query = target.partition("?")
     if _AMBIGUOUS_PATH.search(path):
-        raise InvalidRequest("the path is ambiguous: no '//', dot segments, '%2e', '%2f', '%5c', '%25' or control characters")
+        raise InvalidRequest("the path is ambiguous: no '//', dot segments, '%2e', '%2f', '%5c', '%25' or controls")
     headers = _headers(request)
     _check_framing(request, headers)
     _check_hops(headers.get("via", ""), instance)
@@ -60,8 +60,8 @@ def _check_framing(request: web.BaseRequest, headers: dict[str, str]) -> None:
         raise InvalidRequest(f"HTTP/1.1 wants one Host header; there are {len(host)}")
     if host and not _HOST.fullmatch(host[0]):
         raise InvalidRequest("the Host header must be a host name with an optional port")
-    encodings = request.headers.getall("transfer-encoding", [])
-    if encodings and (request.version == HttpVersion10 or [value.strip().lower() for value in encodings] != ["chunked"]):
+    encodings = [value.strip().lower() for value in request.headers.getall("transfer-encoding", [])]
+    if encodings and (request.version == HttpVersion10 or encodings != ["chunked"]):
         raise InvalidRequest("Transfer-Encoding must be 'chunked' alone, over HTTP/1.1")
     lengths = request.headers.getall("content-length", [])
     if len(lengths) > 1 or (lengths and encodings):
@@ -69,7 +69,7 @@ def _check_framing(request: web.BaseRequest, headers: dict[str, str]) -> None:
     if lengths and (not lengths[0].isascii() or not lengths[0].isdigit() or str(int(lengths[0])) != lengths[0]):
         raise InvalidRequest("Content-Length must be a plain decimal number")
     if headers.get("content-encoding", "identity") != "identity":
-        raise InvalidRequest("a compressed body is not taken; send it without Content-Encoding", param="content-encoding")
+        raise InvalidRequest("a compressed body is not taken; send it without Content-Encoding")
 
 
 def _check_hops(via: str, instance: str) -> None:

@@ -21,7 +21,9 @@ RenderError = Callable[[GatewayError], bytes]
 class Writer:
     """Writes one answer to one request."""
 
-    def __init__(self, request: web.BaseRequest, receipt: Receipt, *, gzip_min_bytes: int | None, timeout_s: float) -> None:
+    def __init__(
+        self, request: web.BaseRequest, receipt: Receipt, *, gzip_min_bytes: int | None, timeout_s: float
+    ) -> None:
         self._request = request
         self._receipt = receipt
         self._gzip_min_bytes = gzip_min_bytes

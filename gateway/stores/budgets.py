@@ -1,4 +1,4 @@
-"""Money spent per key and period. Reserving and settling do not await, so concurrent calls cannot race past a budget."""
+"""Money spent per key and period. Neither reserving nor settling awaits, so concurrent calls cannot race past it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Budgets:
         return Reservation(who, window, period, nano_usd)
 
     def settle(self, reservation: Reservation, cost_nano_usd: int) -> None:
-        """Put what the call cost in the place of what was held. A call over the end of its period is not charged to the next."""
+        """Put what the call cost in the place of what was held; a period that is over is not charged to the next."""
         period, spent = self._spent.get((reservation.who, reservation.window), ("", 0))
         if period == reservation.period:
             self._spent[reservation.who, reservation.window] = (period, spent - reservation.nano_usd + cost_nano_usd)

@@ -1,7 +1,7 @@
 """Request rates, counted by the package `limits` in a sliding window, on a storage of constant time per hit.
 
-The storage that `limits` brings walks over all its keys from time to time: 381 µs a hit at 5,000 keys, measured. This one
-forgets what is over while it is touched.
+The storage that `limits` brings walks over all its keys from time to time: 381 µs a hit at 5,000 keys, measured. This
+one forgets what is over while it is touched.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Prometheus metrics, in a registry of their own. Label values come from the configuration only, so they are bounded."""
+"""Prometheus metrics, in a registry of their own. Label values come from the configuration, so they are bounded."""
 
 from __future__ import annotations
 

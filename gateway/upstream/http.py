@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -52,7 +51,7 @@ class HttpTransport:
             response = await self._client().request(
                 request.method, url, headers=headers, data=data or None, allow_redirects=False, timeout=timeout
             )
-        except (aiohttp.ServerTimeoutError, asyncio.TimeoutError) as error:
+        except (TimeoutError, aiohttp.ServerTimeoutError) as error:
             raise UpstreamUnreachable(f"no connection to {url.host} within {timeout.sock_connect:g} s") from error
         except aiohttp.ClientConnectorError as error:
             raise UpstreamUnreachable(f"no connection to {url.host}: {_cause(error)}") from error

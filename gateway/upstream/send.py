@@ -16,7 +16,7 @@ Transport = Callable[[UpstreamRequest], Awaitable[UpstreamResponse]]
 
 
 class Upstream:
-    """Connections and subprocesses to all providers. Lives as long as the process; `retain` drops what a reload left."""
+    """Connections and subprocesses to all providers. Lives as long as the process; `retain` drops what is left over."""
 
     def __init__(self, http: HttpTransport) -> None:
         self._http = http
@@ -35,7 +35,8 @@ class Upstream:
                 response = await transport(request)
         except TimeoutError as error:
             raise UpstreamTimeout(
-                f"{target.name} sent no answer within {timeouts.first_byte_s:g} s (timeouts.first_byte_s) or the deadline"
+                f"{target.name} sent no answer within {timeouts.first_byte_s:g} s (timeouts.first_byte_s), "
+                "or the deadline passed"
             ) from error
         return replace(response, chunks=_bounded(response.chunks, target, deadline_s))
 

@@ -17,7 +17,9 @@ from gateway.types import Call, Event, Operation, Target, UpstreamRequest, Upstr
 from . import chat, chat_answer, embeddings, speech, transcription
 from .errors import parse_error
 
-VOICES = ("alloy", "ash", "ballad", "coral", "echo", "fable", "onyx", "nova", "sage", "shimmer", "verse", "marin", "cedar")
+VOICES = (
+    "alloy", "ash", "ballad", "coral", "echo", "fable", "onyx", "nova", "sage", "shimmer", "verse", "marin", "cedar",
+)  # fmt: skip
 
 # Headers of the client that change what the vendor does and carry no credentials.
 FORWARDED_HEADERS = ("openai-beta", "idempotency-key")

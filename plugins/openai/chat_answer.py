@@ -29,6 +29,8 @@ from .errors import parse_object, stream_error
 
 MAX_ANSWER_BYTES = 33_554_432  # 128,000 tokens of text with logprobs stay below this
 
+_CONTENT = ("content", "tool_calls", "refusal", "function_call", "reasoning", "reasoning_content")  # of a delta
+
 _REASONS: dict[str, FinishReason] = {
     "stop": "stop",
     "length": "length",
@@ -83,7 +85,7 @@ async def _stream(call: Call, response: UpstreamResponse) -> AsyncIterator[Event
         choices = chunk.get("choices") or ()
         usage = chunk.get("usage")
         if call.is_verbatim and not (keeps_usage and usage and not choices):
-            yield Verbatim(event.raw, is_content=any(_has_content(choice) for choice in choices), content_type=content_type)
+            yield Verbatim(event.raw, any(_has_content(choice) for choice in choices), content_type)
         for choice in choices:
             if choice.get("finish_reason"):
                 reasons[choice.get("index", 0)] = _REASONS.get(choice["finish_reason"], "stop")
@@ -124,9 +126,7 @@ def _chunk(data: bytes) -> dict[str, Any]:
 
 def _has_content(choice: dict[str, Any]) -> bool:
     delta = choice.get("delta") or {}
-    return bool(choice.get("finish_reason")) or any(
-        delta.get(key) for key in ("content", "tool_calls", "refusal", "function_call", "reasoning", "reasoning_content")
-    )
+    return bool(choice.get("finish_reason")) or any(delta.get(key) for key in _CONTENT)
 
 
 def _message(message: dict[str, Any], index: int) -> list[Event]:

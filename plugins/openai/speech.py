@@ -21,7 +21,6 @@ from gateway.types import (
     Usage,
 )
 
-
 PCM_RATE_HZ = 24_000  # OpenAI's pcm is 24 kHz, 16 bit, mono, with no header
 
 
@@ -63,4 +62,4 @@ def _check_audio(response: UpstreamResponse) -> None:
     if kind.startswith(("application/json", "text/")):
         raise UpstreamMalformed(f"the vendor answered {kind[:60]!r} where audio was asked for")
     if "content-length" not in response.headers and "chunked" not in response.headers.get("transfer-encoding", ""):
-        raise UpstreamMalformed("the vendor's audio has neither a length nor chunks, so its end cannot be told from a cut")
+        raise UpstreamMalformed("the vendor's audio has neither length nor chunks: its end cannot be told from a cut")

@@ -1,7 +1,7 @@
 """Transcription as OpenAI takes and gives it (vendors.md 1.5, 2026-11-23).
 
-A client of the same dialect has its form passed on as it is, where the model can answer in the format asked for. Otherwise
-the richest format the model has is asked for, and the gateway renders what the client wants.
+A client of the same dialect has its form passed on as it is, where the model can answer in the format asked for.
+Otherwise the richest format the model has is asked for, and the gateway renders what the client wants.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def build(call: Call, target: Target) -> tuple[str, Form]:
 
 
 async def parse(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
-    assert isinstance(call.body, Recording) and call.target is not None
+    assert isinstance(call.body, Recording)
+    assert call.target is not None
     recording = call.body
     kind = response.headers.get("content-type", "application/json")
     if kind.startswith("text/event-stream"):
