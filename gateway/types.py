@@ -153,11 +153,16 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """Reasoning that must come back unchanged to its own vendor. `signature` is opaque; redacted text is sealed."""
+    """Reasoning that must come back unchanged to its own vendor. `signature` is opaque; redacted text is sealed.
+
+    It stands right before the part that it belongs to. `vendor` is the name of the plugin that made it: no other may
+    send it on.
+    """
 
     text: str
     signature: str | None = None
     is_redacted: bool = False
+    vendor: str = ""
 
 
 Part = Text | Image | Audio | File | ToolUse | ToolResult | Thinking
@@ -462,9 +467,14 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ThinkingDelta:
+    """A piece of a Thinking part; see there. `is_new` begins another part."""
+
     text: str = ""
     signature: str | None = None
     index: int = 0
+    is_redacted: bool = False
+    vendor: str = ""
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)

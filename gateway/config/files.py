@@ -49,7 +49,8 @@ def bundled() -> Path:
 
 def plugin_folders(files: Files) -> tuple[Path, ...]:
     """Return where plugins are looked for: beside the YAML, then our own."""
-    return tuple(dict.fromkeys([*(folder / "plugins" for folder in files.folders), bundled() / "plugins"]))
+    places = [folder / "plugins" for folder in (*files.folders, bundled())]
+    return tuple({place.resolve(): place for place in reversed(places)}.values())[::-1]
 
 
 def _given(paths: list[Path]) -> Files:

@@ -18,9 +18,10 @@ from gateway.config.keys import compile_keys
 from gateway.config.model import Config
 from gateway.config.providers import Providers, compile_providers
 from gateway.config.prune import sound_part
-from gateway.config.routes import Routes, compile_routes
+from gateway.config.routes import LINKS, Routes, compile_routes
 from gateway.config.server import compile_server
 from gateway.config.validate import validate
+from gateway.dialects import DIALECTS
 from gateway.errors import ConfigError, Problem
 from gateway.types import Operation
 
@@ -34,10 +35,7 @@ class Known:
 
     @classmethod
     def of_the_engine(cls) -> Known:
-        from gateway.dialects import DIALECTS
-        from gateway.middlewares import ORDER
-
-        return cls({name: dialect.operation for name, dialect in DIALECTS.items()}, tuple(link.name for link in ORDER))
+        return cls({name: dialect.operation for name, dialect in DIALECTS.items()}, LINKS)
 
 
 @dataclass(frozen=True, slots=True)

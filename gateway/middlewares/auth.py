@@ -63,7 +63,8 @@ class Auth:
 
     def _check_local(self, head: Head) -> None:
         """A page in the operator's own browser also comes from loopback; its host and origin give it away."""
-        if not ip_address(head.remote).is_loopback or any(name in head.headers for name in _PROXY_HEADERS):
+        is_proxied = any(name in head.headers for name in _PROXY_HEADERS)
+        if is_proxied or not _is_loopback(head.remote):
             raise Unauthenticated(
                 "an API key is needed from other machines (keys.anonymous is 'loopback'): "
                 "send 'Authorization: Bearer <key>'"
@@ -99,9 +100,11 @@ def _anonymous(head: Head) -> Client:
 def _is_local_name(netloc: str) -> bool:
     host = netloc.rsplit(":", 1)[0] if not netloc.endswith("]") else netloc
     host = host.strip("[]").lower()
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
+    return host == "localhost" or host.endswith(".localhost") or _is_loopback(host)
+
+
+def _is_loopback(address: str) -> bool:
     try:
-        return ip_address(host).is_loopback
+        return bool(ip_address(address).is_loopback)
     except ValueError:
         return False
