@@ -39,6 +39,7 @@ class VendorServer(ABC):
         self._site: web.TCPSite | None = None
         self._arrival = asyncio.Event()
         self._outage: asyncio.Task[None] | None = None
+        self._busy: set[asyncio.BaseTransport | None] = set()  # the connections an answer is under way on
         self._is_stopping = False
 
     @abstractmethod
@@ -99,7 +100,8 @@ class VendorServer(ABC):
         await self._site.stop()
         self._site = None
         for connection in self._runner.server.connections:
-            connection.close()
+            if connection.transport not in self._busy:  # its own close() may leave a connection open and deaf
+                connection.force_close()
 
     async def start_listening(self) -> None:
         """Listen, on the same port as before if there was one."""
@@ -133,11 +135,15 @@ class VendorServer(ABC):
         if request.path.startswith(CONTROL_PREFIX):
             return await control(self, request)
         record = self._record(request)
+        transport = request.transport
+        self._busy.add(transport)
         try:
             response = await self._serve(request, record)
         except (asyncio.CancelledError, ConnectionError):
             record.end("stopped" if self._is_stopping else "client_closed", time.monotonic())
             raise
+        finally:
+            self._busy.discard(transport)
         record.end("complete", time.monotonic())
         return response
 
