@@ -36,7 +36,7 @@ async def serve(load: Load, announce: Announce) -> None:
     services = open_services()
     gateway = Gateway(services, build_snapshot(config, services, 1))
     _adopt(gateway.snapshot, services)
-    runner = _Runner(gateway.make_app(), config.server.head_timeout_s)
+    runner = make_runner(gateway)
     reloader = Reloader(gateway, load)
     stop = asyncio.Event()
     try:
@@ -45,7 +45,7 @@ async def serve(load: Load, announce: Announce) -> None:
         await site.start()
         _on_signals(stop, reloader)
         gc.freeze()  # a full collection would walk over everything that was loaded: 56 ms at 100,000 keys
-        announce(gateway.snapshot, _base_url(runner, config))
+        announce(gateway.snapshot, base_url(runner))
         await stop.wait()
         await _drain(gateway, site)
     finally:
@@ -110,6 +110,18 @@ class Reloader:
             logs.LOGGER.warning("server.listen is now %s:%s from the next start on", now.host, now.port)
 
 
+def make_runner(gateway: Gateway) -> web.AppRunner:
+    """Return what runs the gateway's application; `setup` it, then start a site on it."""
+    return _Runner(gateway.make_app(), gateway.snapshot.config.server.head_timeout_s)
+
+
+def base_url(runner: web.AppRunner) -> str:
+    """Return the URL of the first address that a started runner listens on, as it is reached from this machine."""
+    host, port = runner.addresses[0][:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
 class _Runner(web.AppRunner):
     """aiohttp's runner with connections of ours."""
 
@@ -145,9 +157,3 @@ async def _drain(gateway: Gateway, site: web.TCPSite) -> None:
     await site.stop()
     while gateway.in_flight and loop.time() < until_s:  # noqa: ASYNC110  # a count, not an event: it may rise again
         await asyncio.sleep(POLL_S)
-
-
-def _base_url(runner: web.AppRunner, config: Config) -> str:
-    host, port = runner.addresses[0][:2]
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"

@@ -1,0 +1,46 @@
+"""`gateway run`: serve until SIGTERM; SIGHUP reads the files again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+EX_CONFIG = 78  # sysexits.h: something in the configuration is wrong
+EX_UNAVAILABLE = 69  # the address cannot be listened on
+
+
+@click.command("run")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--routes", type=click.Path(path_type=Path), help="The routes file, where it is not in one folder.")
+@click.option("--providers", type=click.Path(path_type=Path), help="The providers file, likewise.")
+def command(files: tuple[Path, ...], routes: Path | None, providers: Path | None) -> int:
+    """Serve with the configuration in FILES: a folder, or routes.yaml and providers.yaml.
+
+    Without FILES: $GATEWAY_CONFIG_DIR, else the working folder, else the bundled defaults. SIGHUP reads the files again;
+    where they are faulty, the old configuration serves on.
+    """
+    from gateway.cli.banner import banner
+    from gateway.config.load import load
+    from gateway.errors import ConfigError
+    from gateway.server.lifecycle import serve
+
+    paths = [*files, *(path for path in (routes, providers) if path is not None)]
+    try:
+        asyncio.run(
+            serve(
+                lambda: load(paths, os.environ),
+                lambda snapshot, base_url: click.echo(banner(snapshot, base_url)),
+            )
+        )
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        click.echo("the configuration is refused; `gateway check` shows the lines", err=True)
+        return EX_CONFIG
+    except OSError as error:
+        click.echo(f"cannot listen: {error.strerror or error}; choose another server.listen (GATEWAY_LISTEN)", err=True)
+        return EX_UNAVAILABLE
+    return 0
