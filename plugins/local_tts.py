@@ -57,9 +57,10 @@ _CODES = """
 LANGUAGES = frozenset(_CODES.split())
 _SYNONYMS = {"en-gb": "en", "fr-fr": "fr", "zh": "cmn", "zh-hk": "yue", "no": "nb", "iw": "he"}
 
-# OpenAI's thirteen, each a different variant: high or low as OpenAI's own are, and no more alike than that.
+# OpenAI's thirteen, each a different variant: high or low as OpenAI's own are, and no more alike than that. alloy and
+# nova, the ones most used, have the two voices that a recogniser understands best.
 _OPENAI_VOICES = {
-    "alloy": "en-us+f2",
+    "alloy": "en-us+klatt4",
     "ash": "en-us+m3",
     "ballad": "en+m7",
     "cedar": "en-us+Michael",
@@ -67,10 +68,10 @@ _OPENAI_VOICES = {
     "echo": "en-us+m1",
     "fable": "en+f3",
     "marin": "en-us+Annie",
-    "nova": "en-us+f3",
+    "nova": "en-us+f5",
     "onyx": "en-us+m2",
     "sage": "en-us+f1",
-    "shimmer": "en-us+f5",
+    "shimmer": "en-us+f3",
     "verse": "en-us+m6",
 }
 _NATIVE_VOICE = re.compile(r"([a-z]{2,3}(?:-[a-z0-9]+)*)(\+[A-Za-z0-9]{1,20})?")
@@ -103,7 +104,7 @@ class LocalTts:
         "fr-fr": "fr",
         **_OPENAI_VOICES,
         "man": "en-us",
-        "woman": "en-us+f3",
+        "woman": "en-us+f5",
         "whisper": "en-us+whisper",
         "robot": "en-us+UniRobot",
     }
