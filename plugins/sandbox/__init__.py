@@ -11,13 +11,14 @@ from typing import Any
 
 from gateway.errors import (
     GatewayError,
+    UnsupportedByTarget,
     UpstreamNotFound,
     UpstreamRateLimited,
     UpstreamRejected,
     UpstreamUnavailable,
 )
-from gateway.json import dumps, loads
-from gateway.plugin import Inline, retry_after_s
+from gateway.json import loads
+from gateway.plugin import Inline, Worker, retry_after_s
 from gateway.types import (
     Call,
     Chat,
@@ -37,11 +38,10 @@ from .server import Server
 from .speaking import DEFAULT_VOICES
 
 
-class UnreadableAudio(UpstreamRejected):
-    """The recording is audio, but not of a kind that the sandbox can write down."""
+class BeyondSandbox(UnsupportedByTarget):
+    """Foreign audio, a hard schema, a long input: a real provider may well do it."""
 
     status = 422
-    code = "foreign_audio"
 
 
 class Sandbox:
@@ -54,7 +54,7 @@ class Sandbox:
     default_voices: Mapping[str, str] = DEFAULT_VOICES
 
     def __init__(self) -> None:
-        self.backend = Inline(Server().answer)
+        self.backend: Inline | Worker | None = Inline(Server().answer)
 
     def operations(self) -> frozenset[Operation]:
         """What the sandbox can do at all."""
@@ -74,7 +74,7 @@ class Sandbox:
         return "does not list models"
 
     def build(self, call: Call, target: Target) -> UpstreamRequest:
-        """Return the request in the sandbox's own JSON; a recording goes beside it as a file."""
+        """Return the request as JSON; a recording goes beside it as a file. Raises UnsupportedByTarget."""
         described = {
             "operation": call.operation,
             "model": target.model.name,
@@ -91,8 +91,8 @@ class Sandbox:
             case Recording():
                 return UpstreamRequest("POST", url, {}, asking.recording_form(call.body, described))
             case _:
-                raise UpstreamRejected(f"the sandbox has no operation '{call.operation}'")
-        return UpstreamRequest("POST", url, {"content-type": "application/json"}, dumps(described))
+                raise UnsupportedByTarget(f"the sandbox has no operation '{call.operation}'")
+        return UpstreamRequest("POST", url, {"content-type": "application/json"}, asking.written(described))
 
     def parse(self, call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
         """Yield the events of an answer. Raises UpstreamCut, UpstreamMalformed."""
@@ -105,8 +105,9 @@ class Sandbox:
             return UpstreamRateLimited(message, retry_after_s=retry_after_s(headers))
         if status >= 500:
             return UpstreamUnavailable(message, retry_after_s=retry_after_s(headers))
-        kinds = {404: UpstreamNotFound, 422: UnreadableAudio}
-        return kinds.get(status, UpstreamRejected)(message)
+        if status == 404:
+            return UpstreamNotFound(message)
+        return BeyondSandbox(message) if status == 422 else UpstreamRejected(message)
 
     def sign(self, request: UpstreamRequest, target: Target) -> UpstreamRequest:
         """Return the request as it is: there are no credentials."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from gateway.errors import UnsupportedByTarget
 from gateway.json import dumps
 from gateway.types import (
     Chat,
@@ -106,7 +107,15 @@ def speech_request(body: Speech, target: Target) -> dict[str, Any]:
 
 
 def recording_form(body: Recording, described: Mapping[str, Any]) -> Form:
-    return Form((("request", dumps(described).decode()),), (("file", body.audio),))
+    return Form((("request", written(described).decode()),), (("file", body.audio),))
+
+
+def written(described: Mapping[str, Any]) -> bytes:
+    """Return a request as JSON. Raises UnsupportedByTarget for what JSON cannot hold, or not so deep."""
+    try:
+        return dumps(described)
+    except TypeError as error:
+        raise UnsupportedByTarget(f"the request cannot be written as JSON for the sandbox: {error}") from error
 
 
 def _format(body: Chat) -> dict[str, Any] | None:

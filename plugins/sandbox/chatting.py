@@ -19,6 +19,10 @@ from .schema import CannotMake
 from .wire import end_line, line
 
 
+class UnknownTool(ValueError):
+    """The request asks for a call of a tool that it does not offer."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     id: str
@@ -40,7 +44,7 @@ class Said:
 
 
 def decide(request: Mapping[str, Any], library: Library) -> Said:
-    """Return the answer to a chat in the form of `asking.chat_request`. Raises CannotMake for a schema too hard."""
+    """Return the answer to a chat in the form of `asking.chat_request`. Raises CannotMake, UnknownTool."""
     said = _said(request, library)
     for stop in request["stop"]:
         said = replace(said, text=said.text.split(stop, 1)[0] if stop else said.text)
@@ -98,7 +102,7 @@ def _said(request: Mapping[str, Any], library: Library) -> Said:
     if wanted["kind"] == "json_object":
         text = dumps({"answer": text}).decode()
     if wanted["kind"] == "json_schema":
-        text = dumps(instance(wanted["schema"] or {})).decode()
+        text = _json(instance(wanted["schema"] or {}))
     return Said(text)
 
 
@@ -131,7 +135,7 @@ def _wanted(request: Mapping[str, Any], user_text: str) -> list[Mapping[str, Any
     if choice["mode"] == "tool":
         named = [tool for tool in offered if tool["name"] == choice["name"]]
         if not named:
-            raise CannotMake(f"tool_choice names '{choice['name']}', which is not among the tools")
+            raise UnknownTool(f"tool_choice names '{choice['name']}', which is not among the tools")
         return named[:1]
     named = [tool for tool in offered if _is_named(tool["name"], user_text)]
     if not named and choice["mode"] == "required":
@@ -146,9 +150,16 @@ def _is_named(name: str, text: str) -> bool:
 
 
 def _called(tool: Mapping[str, Any], position: int, messages: Sequence[Any]) -> ToolCall:
-    arguments = dumps(instance({"type": "object", **tool["parameters"]})).decode()
+    arguments = _json(instance({"type": "object", **tool["parameters"]}))
     seed = f"{len(messages)} {position} {tool['name']} {arguments}"
     return ToolCall("call_" + blake2b(seed.encode(), digest_size=12).hexdigest(), tool["name"], arguments)
+
+
+def _json(value: Any) -> str:
+    try:
+        return dumps(value).decode()
+    except TypeError as error:
+        raise CannotMake(f"the instance of the schema cannot be written as JSON: {error}") from error
 
 
 def _limited(said: Said, most: int | None) -> Said:

@@ -44,7 +44,7 @@ def _combined(
         return
     for option in groups[0]:
         for flat in ways(option, document, *where):
-            merged = _merge(base, flat)
+            merged = _merge(base, flat, document)
             if merged is not None:
                 yield from _combined(merged, groups[1:], document, where)
 
@@ -53,9 +53,11 @@ def _mentions_ref(schema: Any) -> bool:
     return isinstance(schema, Mapping) and ("$ref" in schema or "items" in schema or "properties" in schema)
 
 
-def _merge(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _merge(one: Mapping[str, Any], other: Mapping[str, Any], document: Document) -> Mapping[str, Any] | None:
     """Return a schema for what fits both, None where nothing does. It may be too wide: candidates are checked."""
     merged = dict(one)
+    document.spend(len(one.get("enum", ())) * len(other.get("enum", ())))
+    document.spend(len(one.get("properties", ())) + len(one.get("required", ())))
     for key, value in other.items():
         if key not in merged:
             merged[key] = value

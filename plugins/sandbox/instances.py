@@ -40,16 +40,13 @@ _FORMATS = {
 }
 
 
-def instance(schema: Mapping[str, Any], name: str = "text") -> Any:
+def instance(schema: Mapping[str, Any]) -> Any:
     """Return a valid instance; strings without further rules are named for their place. Raises CannotMake."""
-    document = Document(schema)
     try:
-        return next(_valid(schema, document, (name,)))
-    except StopIteration:
-        raise CannotMake("nothing is valid against the schema, or it is too hard for the sandbox") from None
-    except (TypeError, ValueError, AttributeError, KeyError, OverflowError, ZeroDivisionError) as error:
-        if isinstance(error, CannotMake):
-            raise
+        return next(_valid(schema, Document(schema), ("text",)))
+    except CannotMake:
+        raise
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
         raise CannotMake(f"the schema is not valid JSON Schema: {error}") from error
 
 
@@ -119,7 +116,7 @@ def _objects(schema: Mapping[str, Any], document: Document, path: tuple[str, ...
     for variation in range(MAX_CANDIDATES // 2):
         value = {key: _member(schema, key, document, path, variation) for key in required}
         for key in optional if variation != 1 else ():
-            if len(value) < most:
+            if len(value) < most and document.is_easy:
                 try:
                     value[key] = _member(schema, key, document, path, variation)
                 except CannotMake:
@@ -193,7 +190,9 @@ def _strings(schema: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
             f"'{_place(path)}' has at least {least} characters; the sandbox makes at most {MAX_STRING_CHARS}"
         )
     if "pattern" in schema:
-        yield from (_sample(schema["pattern"], extra) for extra in range(max(least + 1, 3)))
+        missing = least - len(_sample(schema["pattern"], 0))
+        shares = (-(-missing // parts) for parts in (1, 2, 3, 4, 5, 6) if missing > 0)  # between several repetitions
+        yield from (_sample(schema["pattern"], extra) for extra in dict.fromkeys((0, 1, 2, *shares)))
         return
     if schema.get("format") in _FORMATS:
         yield _FORMATS[schema["format"]]

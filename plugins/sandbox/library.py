@@ -11,17 +11,16 @@ from pathlib import Path
 
 import gateway.types
 
-MIN_COVERAGE = 0.7  # of a question's words; less, and it is about something else
+MIN_COVERAGE = 0.6  # of a question's words; less, and it is about something else
 MAX_ANSWER_CHARS = 1200
 
 _WORD = re.compile(r"[a-z0-9_]+")
 _QUESTION = re.compile(r"\s*(how|what|which|where|when|who|why|can|does|do|is|are|will|should|tell me|explain)\b", re.I)
 _COMMON = frozenset(
-    re.findall(
-        r"\w+",
-        "a about an and are as at be by can did do does explain for from have how i in is it its me "
-        "my of on or our please should so tell that the their there this to us was we what when "
-        "where which who why will with would you your ",
+    _WORD.findall(
+        "a about an and are as at be by can did do does explain for from have how i in is it its me my of on or our "
+        "please should so tell that the their there this to us was we what when where which who why will with "
+        "would you your"
     )
 )
 
@@ -45,9 +44,10 @@ class Library:
         """Return the section that answers a question about the gateway, None for any other text."""
         if not (_QUESTION.match(question) or question.rstrip().endswith("?")):
             return None
-        asked = frozenset(_words(question)) - _COMMON
-        best = max(self._sections, key=lambda section: self._score(asked, section), default=None)
-        if best is None or not self._is_about(asked, best):
+        asked = frozenset(_words(question))
+        fitting = [section for section in self._sections if _is_about(asked, section)]
+        best = max(fitting, key=lambda section: self._score(asked, section), default=None)
+        if best is None:
             return None
         return f"{_shortened(best.text)}\n\n({best.source}, “{best.title}”)"
 
@@ -55,13 +55,6 @@ class Library:
         titled = frozenset(_words(section.title))
         rarity = {word: math.log(1 + len(self._sections) / self._seen[word]) for word in asked & section.words}
         return sum(weight * (2 if word in titled else 1) for word, weight in rarity.items())
-
-    def _is_about(self, asked: frozenset[str], section: Section) -> bool:
-        """One shared word is chance, unless it is the section's title."""
-        shared = asked & section.words
-        if len(asked) == 1:
-            return bool(asked & frozenset(_words(section.title)))
-        return len(shared) >= 2 and len(shared) >= MIN_COVERAGE * len(asked)
 
 
 def find_documents() -> list[Path]:
@@ -93,8 +86,18 @@ def sections(markdown: str, source: str) -> Iterator[Section]:
         title, lines = line.lstrip("#").strip(), []
 
 
+def _is_about(asked: frozenset[str], section: Section) -> bool:
+    """One shared word is chance, unless it is in the section's title."""
+    if len(asked) == 1:
+        return bool(asked & frozenset(_words(section.title)))
+    shared = asked & section.words
+    return len(shared) >= 2 and len(shared) >= MIN_COVERAGE * len(asked)
+
+
 def _words(text: str) -> Iterator[str]:
     for word in _WORD.findall(text.lower()):
+        if word in _COMMON:
+            continue
         yield word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 MAX_DIMENSIONS = 4096
@@ -84,5 +84,9 @@ class Options:
 
 def read_options(values: Mapping[str, Any]) -> Options:
     """Return the options in `values`; keys of others are passed over."""
-    known = {item.name for item in fields(Options)}
-    return Options(**{key: value for key, value in values.items() if key in known})
+    kinds = {key: rules.get("type") for key, rules in OPTIONS_SCHEMA["properties"].items()}
+    known: dict[str, Any] = {key: value for key, value in values.items() if key in kinds}
+    for key, value in known.items():
+        if kinds[key] == "integer":
+            known[key] = int(value)  # 3.0 is an integer to JSON Schema, and a float to Python
+    return Options(**known)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 MAX_TEXT_CHARS = 4096
 MAX_PATTERN_CHARS = 1000
+MAX_STEPS = 100_000  # positions looked at for one text: some ten milliseconds
 MAX_GROUP_DEPTH = 20
 
 
@@ -55,6 +56,7 @@ class Repeat:
 
 
 Node = OneOf | Edge | Sequence | Choice | Repeat
+Positions = AbstractSet[int]
 
 _DIGITS = (("0", "9"),)
 _WORD = (("a", "z"), ("0", "9"), ("A", "Z"), ("_", "_"))
@@ -98,36 +100,45 @@ def found(node: Node, text: str) -> bool:
     """Say whether the tree matches anywhere in `text`. Raises TooHard."""
     if len(text) > MAX_TEXT_CHARS:
         raise TooHard(f"a pattern for a text of more than {MAX_TEXT_CHARS} characters")
-    return bool(_ends(node, text, frozenset(range(len(text) + 1))))
+    return bool(_Match(text).ends(node, frozenset(range(len(text) + 1))))
 
 
-def _ends(node: Node, text: str, starts: AbstractSet[int]) -> AbstractSet[int]:
-    """Return where matches that begin at any of `starts` may end: positions are few, ways to reach them are not."""
-    if isinstance(node, OneOf):
-        return {at + 1 for at in starts if at < len(text) and node.holds(text[at])}
-    if isinstance(node, Edge):
-        return starts & {0 if node.is_start else len(text)}
-    if isinstance(node, Choice):
-        return frozenset().union(*(_ends(option, text, starts) for option in node.options))
-    if isinstance(node, Sequence):
+class _Match:
+    """Follows all ways to match at once, as the set of positions reached: ways are many, positions few."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._steps_left = MAX_STEPS
+
+    def ends(self, node: Node, starts: Positions) -> Positions:
+        """Return where matches that begin at any of `starts` may end."""
+        self._steps_left -= len(starts) + 1
+        if self._steps_left < 0:
+            raise TooHard("a pattern that takes so long to check")
+        if isinstance(node, OneOf):
+            return {at + 1 for at in starts if at < len(self._text) and node.holds(self._text[at])}
+        if isinstance(node, Edge):
+            return starts & {0 if node.is_start else len(self._text)}
+        if isinstance(node, Choice):
+            return frozenset().union(*(self.ends(option, starts) for option in node.options))
+        if isinstance(node, Repeat):
+            return self._repeated(node, starts)
         for item in node.items:
-            starts = _ends(item, text, starts)
+            starts = self.ends(item, starts)
         return starts
-    return _repeated(node, text, starts)
 
-
-def _repeated(node: Repeat, text: str, starts: AbstractSet[int]) -> AbstractSet[int]:
-    for _ in range(node.least):
-        following = _ends(node.item, text, starts)
-        if following == starts:
-            break
-        starts = following
-    reached, times = starts, node.least
-    while starts and (node.most is None or times < node.most):
-        starts = _ends(node.item, text, starts) - reached
-        reached = reached | starts
-        times += 1
-    return reached
+    def _repeated(self, node: Repeat, starts: Positions) -> Positions:
+        for _ in range(node.least):
+            following = self.ends(node.item, starts)
+            if following == starts:
+                break
+            starts = following
+        reached, times = starts, node.least
+        while starts and (node.most is None or times < node.most):
+            starts = self.ends(node.item, starts) - reached
+            reached = reached | starts
+            times += 1
+        return reached
 
 
 def _character(node: OneOf) -> str:

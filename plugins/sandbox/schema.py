@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from .patterns import TooHard, found, parse
 
-MAX_STEPS = 20_000  # about 50 ms: a client's schema must not stop the others
+MAX_STEPS = 20_000  # a tenth of a second: a client's schema must not keep a processor busy
 MAX_DEPTH = 48
 
 # They assert something that is not checked here; an instance made without them might be invalid.
@@ -39,11 +39,16 @@ class Document:
         self._root = root
         self._steps_left = MAX_STEPS
 
-    def spend(self) -> None:
-        """Count one step. Raises CannotMake when there were too many."""
-        self._steps_left -= 1
+    def spend(self, comparisons: int = 0) -> None:
+        """Count one step, and one more for every eight values compared. Raises CannotMake when there were too many."""
+        self._steps_left -= 1 + comparisons // 8
         if self._steps_left < 0:
             raise CannotMake(f"the schema takes more than {MAX_STEPS} steps; simplify it")
+
+    @property
+    def is_easy(self) -> bool:
+        """Whether most of the work that is allowed is still left."""
+        return self._steps_left > MAX_STEPS * 3 // 4
 
     def resolve(self, reference: str) -> Schema:
         """Return what `#/…` points at. Raises CannotMake."""
@@ -92,6 +97,9 @@ def is_valid(value: Any, schema: Schema, document: Document, depth: int = 0) -> 
         return schema
     if depth > MAX_DEPTH:
         raise CannotMake(f"the schema nests more than {MAX_DEPTH} deep")
+    document.spend(len(schema.get("enum", ())))
+    if schema.get("uniqueItems") and isinstance(value, list):
+        document.spend(len(value) ** 2)
 
     def holds(inner: Any, part: Any = value) -> bool:
         return is_valid(part, inner, document, depth + 1)

@@ -28,6 +28,10 @@ FOREIGN_AUDIO = (
 )
 
 
+class TooLong(ValueError):
+    """An input is longer than the sandbox takes."""
+
+
 class Server:
     """Answers requests. Keeps nothing between them but the documentation it has read."""
 
@@ -47,17 +51,19 @@ class Server:
             return _failed(failed)
         try:
             steps = await self._steps(request, asked, options)
-        except CannotMake as error:
-            return _failed(Failure(400, "unsupported_schema", str(error)))
-        except ValueError as error:
-            return _failed(_unheard(error))
+        except (TooLong, CannotMake, ForeignAudio, NotAudio, chatting.UnknownTool) as error:
+            return _failed(_refused(error))
         body = Paced(spoil(steps, options))
         return UpstreamResponse(200, {"content-type": "application/x-ndjson"}, body, body.close)
 
     async def _steps(self, request: UpstreamRequest, asked: Mapping[str, Any], options: Options) -> Iterator[Step]:
         operation = asked["operation"]
         if operation == "chat":
-            said = chatting.decide(asked, await self._read_library())
+            library = await self._read_library()
+            if asked["tools"] or asked["format"]:
+                said = await asyncio.to_thread(chatting.decide, asked, library)  # a hard schema takes a while
+            else:
+                said = chatting.decide(asked, library)
             return chatting.steps(said, asked, options)
         if operation == "embeddings":
             return _embed(asked, options)
@@ -81,7 +87,7 @@ def _embed(asked: Mapping[str, Any], options: Options) -> Iterator[Step]:
     inputs = asked["inputs"]
     sizes = [tokens.count(source) if isinstance(source, str) else len(source) for source in inputs]
     if max(sizes, default=0) > MAX_EMBEDDING_TOKENS:
-        raise CannotMake(f"an input has {max(sizes)} tokens; the sandbox embeds at most {MAX_EMBEDDING_TOKENS} at once")
+        raise TooLong(f"an input has {max(sizes)} tokens; the sandbox embeds at most {MAX_EMBEDDING_TOKENS} at once")
     dimensions = asked["dimensions"] or options.dimensions
 
     def made() -> Iterator[Step]:
@@ -116,12 +122,16 @@ def _ending(usage: Mapping[str, Any], at_s: float) -> tuple[Step, Step]:
     return Step(at_s, line({"usage": usage}), is_content=False), Step(at_s, end_line(), is_content=False)
 
 
-def _unheard(error: ValueError) -> Failure:
-    if isinstance(error, NotAudio):
-        return Failure(400, "not_audio", f"{error}; send a whole audio file")
-    if isinstance(error, ForeignAudio):
-        return Failure(422, "foreign_audio", FOREIGN_AUDIO)
-    raise error
+def _refused(error: ValueError) -> Failure:
+    """Say 422 where another provider may well do it, 400 where nobody can."""
+    match error:
+        case ForeignAudio():
+            return Failure(422, "foreign_audio", FOREIGN_AUDIO)
+        case NotAudio():
+            return Failure(400, "not_audio", f"{error}; send a whole audio file")
+        case chatting.UnknownTool():
+            return Failure(400, "unknown_tool", str(error))
+    return Failure(422, "too_hard", str(error))
 
 
 def _failed(failed: Failure) -> UpstreamResponse:

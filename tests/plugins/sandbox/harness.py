@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from io import BytesIO
 from typing import Any
 
-from gateway.plugin import Plugin
+from gateway.plugin import Inline, Plugin
 from gateway.types import (
     Body,
     Call,
@@ -67,6 +67,7 @@ def request_for(body: Body, **options: Any) -> UpstreamRequest:
 
 async def answer(body: Body, **options: Any) -> UpstreamResponse:
     """Return what the sandbox's server answers."""
+    assert isinstance(PLUGIN.backend, Inline)
     return await PLUGIN.backend.answer(request_for(body, **options))
 
 
