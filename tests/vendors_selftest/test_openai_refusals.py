@@ -143,8 +143,8 @@ async def test_no_key_and_two_keys_are_401(vendor: OpenAIServer) -> None:
     [
         (b"{", {}),
         (b"[]", {}),
-        (b'{"model": "gpt-4o-mini", "model": "gpt-4o"}', {}),
-        (b'{"temperature": NaN}', {}),
+        (b'{"model": "gpt-4o", "model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}', {}),
+        (b'{"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "temperature": NaN}', {}),
         (b"\xff\xfe{\x00}\x00", {}),
         (b"{}", {"content-type": "text/plain"}),
         (b"{}", {"content-encoding": "gzip"}),

@@ -24,9 +24,6 @@ from tests.vendors.strict import StrictValidator
 
 MAX_FILE_BYTES = 25 * 1024 * 1024
 MIN_DURATION_S = 0.1
-ARRAYS = frozenset({"languages", "keywords", "timestamp_granularities", "include", "known_speaker_names"}) | {
-    "known_speaker_references"
-}
 # filename extension -> containers it may hold
 EXTENSIONS: dict[str, frozenset[str]] = {
     "flac": frozenset({"flac"}),
@@ -88,7 +85,7 @@ def _read(record: RequestRecord, validator: StrictValidator) -> AudioForm:
 
 
 def _fields(parts: list[Part]) -> dict[str, Any]:
-    """Return form fields as JSON-like values; an array without `[]`, or a scalar with it, is refused."""
+    """Return form fields as JSON-like values; `name[]` is an array in any case, for the schema to judge."""
     fields: dict[str, Any] = {}
     for part in parts:
         if part.filename is not None:
@@ -99,8 +96,6 @@ def _fields(parts: list[Part]) -> dict[str, Any]:
         name = bracketed[1] if bracketed else part.name
         if bracketed and bracketed[2]:
             fields.setdefault(name, {})[bracketed[2]] = _number(text)
-        elif bool(bracketed) != (name in ARRAYS):
-            raise Refusal(f"Invalid type for '{name}': arrays are sent as '{name}[]'.", name, "invalid_type")
         elif bracketed:
             fields.setdefault(name, []).append(text)
         elif name in fields:
