@@ -35,10 +35,9 @@ def read_document(path: FilePath, sources: Sources) -> Document | None:
     document = _read_one(path, sources, by=None)
     if document is None:
         return None
-    merged = Document(document.file, {})
-    _merge(merged, document, sources)
-    _include(merged, document, (path.resolve(),), sources)
-    return merged
+    if "include" in document.value:
+        _include(document, document, (path.resolve(),), sources)
+    return document
 
 
 def _read_one(path: FilePath, sources: Sources, by: Mark | None) -> Document | None:
@@ -115,27 +114,26 @@ def _include_one(merged: Document, path: FilePath, by: Mark, trail: tuple[FilePa
 def _merge(merged: Document, document: Document, sources: Sources) -> None:
     """Add a file's top level to what there is: entries to maps, items to lists, anything else once in all files."""
     target: dict[str, Any] = merged.value
+    moves: dict[Path, Path] = {}  # of the first one or two steps of a path
     for key, value in document.value.items():
-        path: Path = (key,)
         if key not in target:
-            target[key] = dict(value) if isinstance(value, dict) else list(value) if isinstance(value, list) else value
-            _copy(document, merged, path, path)
-        elif key in ("version", "include"):
-            if key == "version" and value != target[key]:
-                _refuse(merged, document, path, "the version", sources.problems)
+            target[key] = value
+            moves[(key,)] = (key,)
+        elif key == "version":
+            if value != target[key]:
+                _refuse(merged, document, (key,), "another version", sources.problems)
         elif key in _LISTS and isinstance(value, list) and isinstance(target[key], list):
-            for index, item in enumerate(value):
-                _copy(document, merged, (key, index), (key, len(target[key])))
-                target[key].append(item)
+            moves |= {(key, index): (key, len(target[key]) + index) for index in range(len(value))}
+            target[key] = target[key] + value
         elif key in _MAPS and isinstance(value, dict) and isinstance(target[key], dict):
-            for name, item in value.items():
-                if name in target[key]:
-                    _refuse(merged, document, (key, name), f"'{name}'", sources.problems)
-                    continue
-                target[key][name] = item
-                _copy(document, merged, (key, name), (key, name))
-        else:
-            _refuse(merged, document, path, f"'{key}'", sources.problems)
+            for name in [name for name in value if name in target[key]]:
+                _refuse(merged, document, (key, name), f"'{name}'", sources.problems)
+            added = {name: item for name, item in value.items() if name not in target[key]}
+            moves |= {(key, name): (key, name) for name in added}
+            target[key] = target[key] | added
+        elif key != "include":
+            _refuse(merged, document, (key,), f"'{key}'", sources.problems)
+    _move(document, merged, moves)
 
 
 def _refuse(merged: Document, document: Document, path: Path, what: str, problems: list[Problem]) -> None:
@@ -144,11 +142,13 @@ def _refuse(merged: Document, document: Document, path: Path, what: str, problem
     problems.append(Problem(mark.file, mark.line, mark.column, message))
 
 
-def _copy(source: Document, target: Document, old: Path, new: Path) -> None:
-    """Copy every place at or below `old` to `new`."""
-    size = len(old)
+def _move(source: Document, target: Document, moves: dict[Path, Path]) -> None:
+    """Take over every place whose path begins with a key of `moves`, under the path it moved to."""
     for places, copies in zip(source.tables(), target.tables(), strict=True):
-        copies.update({(*new, *path[size:]): mark for path, mark in places.items() if path[:size] == old})
+        for path, place in places.items():
+            start = moves.get(path[:1]) or moves.get(path[:2])
+            if start is not None:
+                copies[(*start, *path[len(start) :])] = place
 
 
 def _value_at(value: Any, path: Path) -> Any:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gateway.config import aliases, schema
+from gateway.config.coerce import coerce
 from gateway.config.document import Document, Mark, Section, is_secret
 from gateway.config.dotenv import with_dotenv
 from gateway.config.files import Files, bundled, find_files, plugin_folders
@@ -81,12 +82,10 @@ def read(
         for path, path_schema in ((files.routes, "routes"), (files.providers, "providers"))
     ]
     known = known or Known.of_the_engine()
-    compiled: Config | None = None
-    if all(document.is_usable for document in documents):
-        compiled = _compile(documents[0], documents[1], files, sources, known)
+    compiled = _compile(documents[0], documents[1], files, sources, known)
     found = tuple(sorted(set(problems)))
     errors = [problem for problem in found if problem.severity == "error"]
-    config = replace(compiled, warnings=tuple(found)) if compiled is not None and not errors else None
+    config = None if errors else replace(compiled, warnings=found)
     secrets = tuple(mark for document in documents for mark in document.secrets())
     return Reading(config, found, sources.files, secrets, all(document.whole is not None for document in documents))
 
@@ -104,13 +103,9 @@ class _Checked:
         if whole is None:
             return cls(None, Document(str(path), {}))
         rules = schema.read_schema(bundled() / "schemas" / schema_name)
-        schema.coerce(whole, rules)
-        faults = schema.check(whole, rules, sources.problems)
+        coerce(whole, rules)
+        faults = schema.check(whole, whole.value, rules, sources.problems)
         return cls(whole, sound_part(whole, rules, faults))
-
-    @property
-    def is_usable(self) -> bool:
-        return self.whole is not None
 
     def declared(self, key: str) -> Mapping[str, Any]:
         """What the file has under `key`, with its faults: enough to know which names there are."""
@@ -138,14 +133,15 @@ def _compile(
     providers_root = Section(providers_file.sound, (), providers_file.sound.value, sources.problems)
     declared = providers_file.declared("providers")
     providers = compile_providers(providers_root, folders, sources.environ)
-    voices = aliases.compile_voices(root, declared)
+    voices = aliases.compile_voices(root, declared) if providers_file.whole is not None else {}
     routes = compile_routes(root, known.dialects, known.links, folders)
     cache = root.at("cache")
+    models = aliases.compile_aliases(root, providers.rows, declared, voices) if providers_file.whole is not None else ()
     config = Config(
         server=compile_server(root.at("server")),
         keys=compile_keys(root.at("keys")),
         providers=providers.rows,
-        models=aliases.compile_aliases(root, providers.rows, declared, voices),
+        models=models,
         routes=tuple(route for route, _ in routes.rows),
         middlewares=routes.middlewares,
         digest=_digest(sources, providers, routes),
@@ -154,6 +150,8 @@ def _compile(
     )
     if "max_bytes" in cache:
         config = replace(config, cache_max_bytes=int(cache.get("max_bytes")))
+    if routes_file.whole is None or providers_file.whole is None:
+        return config  # half of it; why is among the problems
     validate(config, routes, (root, providers_root), known.dialects, providers_file.faulty("providers"))
     return config
 

@@ -10,12 +10,13 @@ from pathlib import Path as FilePath
 from types import MappingProxyType
 from typing import Any
 
-from gateway.config import schema
+from gateway.config.coerce import coerce
 from gateway.config.document import Section
 from gateway.config.keys import is_placeholder
 from gateway.config.names import did_you_mean
 from gateway.config.quantities import nano_usd
-from gateway.plugin import Loaded, Plugin, PluginError, Worker, available, load_plugin
+from gateway.config.schema import check, schema_fault
+from gateway.plugin import Loaded, Plugin, PluginError, Worker, available, load_plugin, needed_credentials
 from gateway.types import Model, Price, Provider, Timeouts
 
 _URL = re.compile(
@@ -64,7 +65,7 @@ def _plugin(section: Section, folders: Sequence[FilePath]) -> Loaded | None:
 
 
 def _provider(name: str, section: Section, plugin: Plugin, environ: Mapping[str, str]) -> Provider:
-    _check_options(section, plugin)
+    _check_options(section, plugin, plugin.options_schema)
     models = {key: _model(key, row, name, plugin) for key, row in section.at("models").each()}
     return Provider(
         name=name,
@@ -77,32 +78,24 @@ def _provider(name: str, section: Section, plugin: Plugin, environ: Mapping[str,
         options=MappingProxyType(section.get("options") or {}),
         off_reason=_off_reason(section, plugin, environ),
         is_standby=section.get("standby", False),
+        drop=section.get("drop", "warn"),
     )
 
 
-def _check_options(section: Section, plugin: Plugin) -> None:
-    """Check `options` by the plugin's own schema, at their own places; an absent one counts as empty."""
-    from jsonschema import SchemaError
-    from jsonschema.exceptions import best_match
-    from jsonschema.validators import Draft202012Validator
-
-    options = section.at("options")
-    if options.value is None:
-        missing = plugin.options_schema.get("required") or ()
-        if missing:
-            section.error(f"options lacks {', '.join(missing)}, which the plugin needs", at_key=True)
+def _check_options(section: Section, plugin: Plugin, rules: Any) -> None:
+    """Check `options` by the plugin's own schema, at their own places; absent ones count as empty."""
+    if fault := schema_fault(rules):
+        section.error(f"the plugin's options_schema is faulty: {fault}")
         return
-    try:
-        if best_match(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(plugin.options_schema)):
-            raise SchemaError("it is not a JSON Schema")
-        schema.coerce(section.document, plugin.options_schema, options.path)
-        schema.check(section.document, plugin.options_schema, section.problems, options.path)
-    except SchemaError as error:
-        section.at("plugin").error(f"options_schema of plugin {section.at('plugin').show()} is faulty: {error.message}")
+    options = section.at("options")
+    coerce(section.document, rules, options.path)
+    check(section.document, section.get("options", {}), rules, section.problems, options.path)
 
 
 def _base_url(section: Section, plugin: Plugin) -> str:
     place = section.at("base_url")
+    if section.get("base_url") == "":
+        return ""  # off: see _off_reason
     url: str = section.get("base_url") or plugin.default_base_url
     if plugin.backend is not None:
         if "base_url" in section:
@@ -121,8 +114,10 @@ def _off_reason(section: Section, plugin: Plugin, environ: Mapping[str, str]) ->
     """Return why the provider cannot serve: switched off, a credential that is not there, a package that is not."""
     if not section.get("enabled", True):
         return f"disabled in {section.at('enabled').place()}"
+    if section.get("base_url") == "":
+        return _empty(section.at("base_url"), "base_url", environ)
     credentials = section.at("credentials")
-    for needed in plugin.credentials:
+    for needed in needed_credentials(plugin, section.get("options") or {}):
         if credentials.get(needed):
             if is_placeholder(credentials.get(needed)):
                 credentials.at(needed).warn(f"credentials.{needed} looks like a placeholder")
@@ -138,13 +133,17 @@ def _off_reason(section: Section, plugin: Plugin, environ: Mapping[str, str]) ->
 
 def _missing_credential(credentials: Section, needed: str, environ: Mapping[str, str]) -> str:
     place = credentials.at(needed)
-    variables = place.document.variables.get(place.path, ())
     if needed not in credentials:
         return f"credentials.{needed} is not given"
+    return _empty(place, f"credentials.{needed}", environ)
+
+
+def _empty(place: Section, name: str, environ: Mapping[str, str]) -> str:
+    """Say that a setting is empty, by the name of the variable that it was to come from where there is one."""
+    variables = place.document.variables.get(place.path, ())
     if not variables:
-        return f"credentials.{needed} is empty"
-    name = variables[0]
-    return f"{name} is {'empty' if name in environ or '/' in name else 'not set'}"
+        return f"{name} is empty"
+    return f"{variables[0]} is {'empty' if variables[0] in environ or '/' in variables[0] else 'not set'}"
 
 
 def _missing_package(plugin: Plugin) -> str | None:
@@ -166,6 +165,8 @@ def _is_importable(module: str) -> bool:
 
 
 def _model(name: str, section: Section, provider: str, plugin: Plugin) -> Model:
+    if "options" in section:
+        _check_options(section, plugin, getattr(plugin, "model_options_schema", plugin.options_schema))
     operation = section.get("operation")
     if operation not in plugin.operations():
         able = ", ".join(sorted(plugin.operations()))
@@ -181,6 +182,12 @@ def _model(name: str, section: Section, provider: str, plugin: Plugin) -> Model:
         max_chars=_whole(section, "max_chars"),
         max_upload_bytes=_whole(section, "max_upload_bytes"),
         max_output_tokens=_whole(section, "max_output_tokens"),
+        context_tokens=_whole(section, "context_tokens"),
+        modalities=frozenset(section.get("modalities", ())),
+        refuses=frozenset(section.get("refuses", ())),
+        refuses_while_reasoning=frozenset(section.get("refuses_while_reasoning", ())),
+        default_reasoning_effort=section.get("default_reasoning_effort", "none"),
+        drop=section.get("drop"),
         description=section.get("description"),
         options=MappingProxyType(section.get("options") or {}),
     )

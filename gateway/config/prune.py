@@ -15,7 +15,7 @@ def sound_part(document: Document, schema: Schema, faults: set[Path]) -> Documen
     """
     while removable := {path for path in faults if path}:
         document = _without(document, removable)
-        faults = check(document, schema, [])
+        faults = check(document, document.value, schema, [])
     return document
 
 

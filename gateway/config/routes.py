@@ -17,8 +17,8 @@ from gateway.plugin import PluginError, available, load_middleware
 from gateway.types import Operation
 
 RESERVED = frozenset({"", "health", "metrics", "docs", "admin"})  # first segments of the gateway's own paths
-# Names in gateway.middlewares.ORDER, which a test holds to it: importing that would bring the whole server into a check.
-LINKS = ("auth", "quota", "cache", "failover", "cost")
+# The names in gateway.middlewares.ORDER; a test holds the two together. Importing it would bring in the whole server.
+LINKS = ("auth", "quota", "cache", "failover", "capability", "cost")
 NONE = "none"  # a route's way to say that a default is not for it
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+", re.ASCII)

@@ -29,8 +29,8 @@ _REMEDIES = {  # what libyaml says -> what to do about it
     "did not find expected key": "check that this line is indented like its neighbours",
     "did not find expected '-' indicator": "check that this line is indented like its neighbours",
     "found unexpected end of stream": "a quote is not closed",
-    "did not find expected ',' or ']'": "a '[' is not closed",
-    "did not find expected ',' or '}'": "a '{' is not closed",
+    "did not find expected ',' or ']'": "a '[' is not closed, or a text that holds brackets needs quotes",
+    "did not find expected ',' or '}'": "a '{' is not closed, or a text that holds braces needs quotes",
 }
 
 
