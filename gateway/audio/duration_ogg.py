@@ -36,7 +36,7 @@ def ogg_duration_s(file: IO[bytes], size_bytes: int) -> float | None:
             clock = _clock(file.read(64))
             if clock is not None:
                 clocks[serial] = clock
-        elif serial in clocks and granule != _NO_GRANULE:
+        elif serial in clocks and granule not in (0, _NO_GRANULE):  # 0: still the headers
             ends[serial] = granule
         at = next_at
     if not ends and not chained_s:
