@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
 from gateway.errors import GatewayError, UpstreamMalformed
-from gateway.types import Call, Event, Operation, Target, UpstreamRequest, UpstreamResponse
+from gateway.types import Call, Chat, Event, Operation, Target, UpstreamRequest, UpstreamResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Plugin(Protocol):
     backend: Inline | Worker | None  # None: the vendor is reached over HTTP
     wire: Mapping[Operation, str]  # the dialect that is this vendor's own wire format, where there is one
     default_voices: Mapping[str, str]  # logical voice -> the vendor's; routes.yaml overrides
+    # Optional, see `lacking`: `lacks: frozenset[str]`, the fields of `Chat` that the vendor's format cannot express.
 
     def operations(self) -> frozenset[Operation]:
         """What this plugin can do at all."""
@@ -78,6 +79,46 @@ class Plugin(Protocol):
     def sign(self, request: UpstreamRequest, target: Target) -> UpstreamRequest:
         """Add the credentials to a request that is otherwise complete."""
         ...
+
+
+def needed_credentials(plugin: Plugin, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the credentials without which a provider with these options is off: `Plugin.credentials`.
+
+    A plugin of which it depends on the options says so by `needs(options) -> tuple[str, ...]`.
+    """
+    needs: Callable[[Mapping[str, Any]], tuple[str, ...]] | None = getattr(plugin, "needs", None)
+    return needs(options) if needs is not None else plugin.credentials
+
+
+def is_native(call: Call, target: Target) -> bool:
+    """Say whether the client's dialect is the wire format that this target takes.
+
+    A plugin that has more than one wire format for an operation says so itself, by `speaks(call, target) -> bool`.
+    """
+    plugin = target.provider.plugin
+    speaks: Callable[[Call, Target], bool] | None = getattr(plugin, "speaks", None)
+    return speaks(call, target) if speaks is not None else plugin.wire.get(call.operation) == call.dialect
+
+
+def lacking(call: Call, target: Target) -> frozenset[str]:
+    """Return the fields of `Chat` that the vendor's format cannot express: `Plugin.lacks`.
+
+    A plugin of which it depends on the target says so by `lacks_at(call, target) -> frozenset[str]`.
+    """
+    plugin = target.provider.plugin
+    lacks_at: Callable[[Call, Target], frozenset[str]] | None = getattr(plugin, "lacks_at", None)
+    return lacks_at(call, target) if lacks_at is not None else getattr(plugin, "lacks", frozenset())
+
+
+def carried(call: Call, target: Target) -> Container[str]:
+    """Return the names in `Chat.extra` that `build` writes out: all for a client of the same wire format, else none.
+
+    A plugin that carries some of another dialect's says so by `carries(call, target) -> frozenset[str]`.
+    """
+    if is_native(call, target):
+        return call.body.extra if isinstance(call.body, Chat) else ()
+    carries: Callable[[Call, Target], frozenset[str]] | None = getattr(target.provider.plugin, "carries", None)
+    return carries(call, target) if carries is not None else ()
 
 
 async def read_all(response: UpstreamResponse, limit_bytes: int) -> bytes:

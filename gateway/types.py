@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Operation = Literal["chat", "embeddings", "speech", "transcription", "models"]
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error"]
+DropPolicy = Literal["warn", "reject"]  # a parameter that a model cannot take: leave it out and say so, or refuse
 TranscriptFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 
 
@@ -233,6 +234,7 @@ class Chat:
     user: str | None = None
     wants_usage: bool = True  # False: the client streams and did not ask for usage
     extra: Mapping[str, Any] = EMPTY  # the client's fields that have no place here, under their names in its dialect
+    only_verbatim: tuple[str, ...] = ()  # fields whose meaning a translation would lose: it serves no such chat
 
 
 # ---------------------------------------------------------------- embeddings, speech, recordings
@@ -337,6 +339,12 @@ class Model:
     max_chars: int | None = None
     max_upload_bytes: int | None = None
     max_output_tokens: int | None = None
+    context_tokens: int | None = None  # of input and output together
+    modalities: frozenset[str] = frozenset()  # of text image audio file, as input; empty: not restricted
+    refuses: frozenset[str] = frozenset()  # parameters of a chat, under the names of `Chat`
+    refuses_while_reasoning: frozenset[str] = frozenset()  # those refused unless the reasoning effort is none
+    default_reasoning_effort: str = "none"  # the vendor's, where the client asks for none in particular
+    drop: DropPolicy | None = None  # None: the provider's
     description: str | None = None
     options: Mapping[str, Any] = EMPTY  # the plugin's own
 
@@ -355,6 +363,7 @@ class Provider:
     options: Mapping[str, Any] = EMPTY  # the plugin's own keys, checked by its options_schema
     off_reason: str | None = None
     is_standby: bool = False  # serves a model only where no other provider of it is on
+    drop: DropPolicy = "warn"
 
 
 @dataclass(frozen=True, slots=True)

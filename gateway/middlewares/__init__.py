@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.config.model import Config, Route
-from gateway.middlewares import auth, cache, cost, failover, quota
+from gateway.middlewares import auth, cache, capability, cost, failover, quota
 from gateway.services import Services
 from gateway.types import Middleware, Operation
 
@@ -28,5 +28,6 @@ ORDER: tuple[Link, ...] = (
     Link("quota", quota.build, "before the cache: a stranger's flood of hits is a flood too", _ALL),
     Link("cache", cache.build, "before failover: an answer that is there needs no target"),
     Link("failover", failover.build, "chooses the target, so all that is per target stands inside it"),
+    Link("capability", capability.build, "per attempt: sends what this target takes", frozenset({"chat"})),
     Link("cost", cost.build, "per attempt: what a failed attempt used was used"),
 )

@@ -10,6 +10,7 @@ from gateway.chain import close
 from gateway.config.model import Config, Route
 from gateway.errors import GatewayError, UpstreamCut, UpstreamTimeout, UpstreamUnavailable
 from gateway.middlewares import usable
+from gateway.plugin import is_native
 from gateway.services import Services
 from gateway.types import Attempt, Call, Done, Event, Handler, Middleware, Reply, Target, Usage, Verbatim
 
@@ -51,8 +52,7 @@ class Failover:
         loop = asyncio.get_running_loop()
         attempt = Attempt(target.name, started_s=loop.time())
         call.receipt.attempts.append(attempt)
-        wire = target.provider.plugin.wire.get(call.operation)
-        call = replace(call, target=target, is_verbatim=self._is_verbatim and wire == call.dialect)
+        call = replace(call, target=target, is_verbatim=self._is_verbatim and is_native(call, target))
         reply: Reply | None = None
         try:
             async with asyncio.timeout_at(min(loop.time() + self._first_content_s, call.deadline_s)):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.errors import GatewayError, InvalidRequest, UnsupportedByTarget
-from gateway.types import Call, Recording, Speech, Target
+from gateway.middlewares import capability
+from gateway.types import Call, Chat, Recording, Speech, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,10 @@ def refuse(call: Call, target: Target) -> Refusal | None:
             limit = target.model.max_upload_bytes
             if limit is not None and recording.audio.size_bytes > limit:
                 return Refusal(name, "file", f"takes at most {limit} bytes, not {recording.audio.size_bytes}")
+        case Chat():
+            unfit = capability.refusal(call, target)
+            if unfit is not None:
+                return Refusal(name, unfit.param, unfit.reason)
         case _:
             pass
     reason = target.provider.plugin.refusal(call, target)

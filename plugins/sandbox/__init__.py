@@ -52,6 +52,7 @@ class Sandbox:
     default_base_url = "inline://sandbox"
     wire: Mapping[Operation, str] = {}
     default_voices: Mapping[str, str] = DEFAULT_VOICES
+    lacks: frozenset[str] = frozenset()  # what it makes no use of does no harm here
 
     def __init__(self) -> None:
         self.backend: Inline | Worker | None = Inline(Server().answer)

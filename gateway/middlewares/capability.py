@@ -1,0 +1,234 @@
+"""Can this target take what the client asked for? Each attempt goes out with what its target can take, or not at all.
+
+What a model refuses stands in its row of providers.yaml, what a vendor's format cannot say is known by its plugin. With
+`drop: warn` such a parameter is left out and the answer's header `x-gateway-dropped` names it; with `drop: reject` the
+target is refused. Whatever would change what the answer is (tools, its shape, the number of choices) is never left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import MISSING, dataclass, fields, replace
+from typing import Any
+
+from gateway.config.model import Config, Route
+from gateway.errors import UnsupportedByTarget
+from gateway.plugin import carried, is_native, lacking
+from gateway.services import Services
+from gateway.types import (
+    Audio,
+    Call,
+    Chat,
+    File,
+    Handler,
+    Image,
+    Middleware,
+    Model,
+    OutputFormat,
+    Part,
+    Reply,
+    Target,
+    Text,
+    ToolChoice,
+    ToolResult,
+    ToolUse,
+)
+
+DROPPED_HEADER = "x-gateway-dropped"
+MAX_BYTES_PER_TOKEN = 8  # no ordinary text has longer tokens, so that nothing is refused that would have fitted
+
+_NOT_PARAMETERS = frozenset({"messages", "max_output_tokens", "wants_usage", "extra", "only_verbatim"})
+PARAMETERS = frozenset(field.name for field in fields(Chat)) - _NOT_PARAMETERS
+# Without these the answer is another than was asked for.
+ESSENTIAL = frozenset({"tools", "tool_choice", "output_format", "n"})
+# No event carries these, so only an answer that is passed on untouched has them.
+_VERBATIM_ONLY = frozenset({"logprobs", "top_logprobs"})
+
+
+def _unsaid(name: str) -> tuple[Any, ...]:
+    """The values of a parameter that ask for nothing but what a vendor does anyway."""
+    default = next(field.default for field in fields(Chat) if field.name == name)
+    implied = {
+        "tool_choice": (ToolChoice("auto"),),
+        "output_format": (OutputFormat("text"),),
+        "parallel_tool_calls": (True,),
+        "logprobs": (False,),
+        "top_logprobs": (0,),
+        "logit_bias": ({},),
+        "frequency_penalty": (0, 0.0),
+        "presence_penalty": (0, 0.0),
+    }
+    return (None if default is MISSING else default, *implied.get(name, ()))
+
+
+_UNSAID = {name: _unsaid(name) for name in PARAMETERS}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a target cannot take a chat; `param` is the first field that asks too much."""
+
+    param: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A chat as a target can take it, and the names of what was left out for that."""
+
+    chat: Chat
+    dropped: tuple[str, ...] = ()
+
+
+def build(route: Route, config: Config, services: Services) -> Middleware | None:
+    return adapt
+
+
+async def adapt(call: Call, handler: Handler) -> Reply:
+    """Send the attempt out with what its target takes. Raises UnsupportedByTarget where that will not do."""
+    target = call.target
+    if target is None or not isinstance(call.body, Chat):
+        return await handler(call)
+    fitted = fit(call, target, is_verbatim=call.is_verbatim)
+    if isinstance(fitted, Refusal):
+        raise UnsupportedByTarget(f"{target.name} {fitted.reason}", param=fitted.param)
+    call.receipt.headers.pop(DROPPED_HEADER, None)  # of an attempt before this one
+    if fitted.dropped:
+        call.receipt.headers[DROPPED_HEADER] = ",".join(fitted.dropped)
+        call = replace(call, body=fitted.chat, is_verbatim=False)
+    return await handler(call)
+
+
+def refusal(call: Call, target: Target) -> Refusal | None:
+    """Return why the target cannot take the chat of `call` in whatever form, or None where it can."""
+    fitted = fit(call, target, is_verbatim=is_native(call, target))
+    return fitted if isinstance(fitted, Refusal) else None
+
+
+def fit(call: Call, target: Target, *, is_verbatim: bool) -> Fit | Refusal:
+    """Return the chat as the target takes it, or why it cannot. `is_verbatim`: the client's own bytes would be sent."""
+    chat = call.body
+    assert isinstance(chat, Chat)
+    too_much = _wrong_part(chat, target.model) or _too_long(chat, target.model)
+    if too_much is not None:
+        return too_much
+    unwanted = _unwanted(chat, target.model)
+    if not is_verbatim or unwanted:
+        if chat.only_verbatim:
+            return _needs_its_own_wire(chat.only_verbatim, call.dialect)
+        unwanted |= _untranslatable(call, chat, target)
+    limit = target.model.max_output_tokens
+    is_over = limit is not None and chat.max_output_tokens is not None and chat.max_output_tokens > limit
+    if not unwanted and not is_over:
+        return Fit(chat)
+    essential = unwanted & ESSENTIAL
+    if essential:
+        return Refusal(min(essential), f"takes no {_listed(essential)}")
+    named = sorted(unwanted | ({"max_output_tokens"} if is_over else set()))
+    if _policy(target) == "reject":
+        return Refusal(named[0], _rejection(unwanted, limit if is_over else None))
+    return Fit(_without(chat, unwanted, limit if is_over else None), tuple(named))
+
+
+def _policy(target: Target) -> str:
+    return target.model.drop or target.provider.drop
+
+
+def _unwanted(chat: Chat, model: Model) -> set[str]:
+    """The parameters that were given and that the model's row refuses."""
+    found = set(_given(chat, model.refuses))
+    if model.refuses_while_reasoning and (chat.reasoning_effort or model.default_reasoning_effort) != "none":
+        found.update(_given(chat, model.refuses_while_reasoning))
+    return found
+
+
+def _untranslatable(call: Call, chat: Chat, target: Target) -> set[str]:
+    """What a translation to the target's wire format would lose."""
+    found = set(_given(chat, lacking(call, target) | _VERBATIM_ONLY))
+    if chat.extra:
+        carries = carried(call, target)
+        found.update(name for name, value in chat.extra.items() if value is not None and name not in carries)
+    return found
+
+
+def _given(chat: Chat, names: Collection[str]) -> Iterator[str]:
+    for name in names:
+        if name in _UNSAID:
+            if getattr(chat, name) not in _UNSAID[name]:
+                yield name
+        elif chat.extra.get(name) is not None:
+            yield name
+
+
+def _without(chat: Chat, names: set[str], max_output_tokens: int | None) -> Chat:
+    changes: dict[str, Any] = {name: _UNSAID[name][0] for name in names if name in _UNSAID}
+    if any(name in chat.extra for name in names):
+        changes["extra"] = {name: value for name, value in chat.extra.items() if name not in names}
+    if max_output_tokens is not None:
+        changes["max_output_tokens"] = max_output_tokens
+    return replace(chat, **changes)
+
+
+def _rejection(unwanted: Collection[str], limit: int | None) -> str:
+    reasons = [f"takes no {_listed(unwanted)}"] if unwanted else []
+    reasons += [f"writes at most {limit} tokens"] if limit is not None else []
+    return f"{' and '.join(reasons)} (drop: reject); leave that out"
+
+
+def _needs_its_own_wire(names: Sequence[str], dialect: str) -> Refusal:
+    return Refusal(
+        names[0], f"does not speak {dialect} itself and cannot be given {_listed(names)}; leave that out, or pin one"
+    )
+
+
+# ---------------------------------------------------------------- what a model reads
+
+
+def _wrong_part(chat: Chat, model: Model) -> Refusal | None:
+    if not model.modalities:
+        return None
+    for kind in _modalities(part for message in chat.messages for part in message.parts):
+        if kind not in model.modalities:
+            return Refusal("messages", f"takes no {kind} input; it takes {_listed(model.modalities)}")
+    return None
+
+
+def _modalities(parts: Iterator[Part]) -> Iterator[str]:
+    for part in parts:
+        match part:
+            case Image():
+                yield "image"
+            case Audio():
+                yield "audio"
+            case File():
+                yield "file"
+            case ToolResult(parts=inner):
+                yield from _modalities(iter(inner))
+            case _:
+                pass
+
+
+def _too_long(chat: Chat, model: Model) -> Refusal | None:
+    """A text that cannot fit by any count of tokens is not sent: the vendor would refuse it after reading it."""
+    if model.context_tokens is None:
+        return None
+    least = sum(_text_bytes(part) for message in chat.messages for part in message.parts) // MAX_BYTES_PER_TOKEN
+    if least <= model.context_tokens:
+        return None
+    return Refusal("messages", f"holds {model.context_tokens} tokens; this text has at least {least}")
+
+
+def _text_bytes(part: Part) -> int:
+    match part:
+        case Text(text):
+            return len(text)  # characters, which are never more than bytes
+        case ToolUse():
+            return len(part.arguments)
+        case ToolResult():
+            return sum(_text_bytes(inner) for inner in part.parts)
+        case _:
+            return 0
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(sorted(names))
