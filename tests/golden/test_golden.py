@@ -32,13 +32,13 @@ events:                   # what `parse` yields, in order; of a verbatim call wi
   - !TextDelta "Hello"    # must be the response's
   - !Usage {units: !Units {input_tokens: 3, output_tokens: 1}}
   - !Done stop
-error: {class: UpstreamRateLimited, message: …, retry_after_s: 2}   # raised by `parse_error`, by `parse` after `events`,
-                          # or by `build` where there is no response; `message` and others are compared where they stand
+error: {class: UpstreamRateLimited, message: …, retry_after_s: 2}   # raised by `parse_error`, by `parse` after
+                          # `events`, or by `build` where there is no response; message and others count if given
 is_cut_seen: false        # the vendor's format has no end mark, so that a cut cannot be told; say why in a comment
 ```
 
-Every response is parsed again with its bytes cut in two at every position, which must change nothing, and ended early at
-every position, which must raise or change nothing. Pieces of audio and of verbatim bytes are joined before comparing.
+Every response is parsed again with its bytes cut in two at every position, which must change nothing, and ended
+early at every position, which must raise or change nothing. Pieces of audio and of verbatim bytes are joined first.
 """
 
 from __future__ import annotations
