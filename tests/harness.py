@@ -4,7 +4,7 @@
         client = AsyncOpenAI(base_url=gateway.url + "/v1", api_key="x")
         gateway.write(routes=OTHER_ROUTES); await gateway.reload()   # SIGHUP, and what came of it
 
-    async with inside(tmp_path, PROVIDERS, ROUTES) as gateway:       # same server, in this loop: quicker, and to look into
+    async with inside(tmp_path, PROVIDERS, ROUTES) as gateway:       # same server, in this loop: quicker
         gateway.services.metrics ...
 
 YAML is given as text; `SANDBOX` and `ROUTES` serve every operation from the sandbox.
@@ -26,7 +26,7 @@ from aiohttp import web
 
 from gateway.config.load import load
 from gateway.server.app import Gateway
-from gateway.server.lifecycle import base_url, make_runner
+from gateway.server.lifecycle import adopt, base_url, make_runner
 from gateway.services import Services, open_services
 from gateway.snapshot import build_snapshot
 
@@ -190,9 +190,8 @@ async def inside(
     (folder / "providers.yaml").write_text(providers)
     (folder / "routes.yaml").write_text(routes)
     services = open_services()
-    config = load(folder, environ or {})
-    services.cache.max_bytes = config.cache_max_bytes
-    gateway = Gateway(services, build_snapshot(config, services, 1))
+    gateway = Gateway(services, build_snapshot(load(folder, environ or {}), services, 1))
+    adopt(gateway.snapshot, services)
     runner = make_runner(gateway)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

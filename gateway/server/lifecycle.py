@@ -35,7 +35,7 @@ async def serve(load: Load, announce: Announce) -> None:
     logs.set_up(config.server.log_level)
     services = open_services()
     gateway = Gateway(services, build_snapshot(config, services, 1))
-    _adopt(gateway.snapshot, services)
+    adopt(gateway.snapshot, services)
     runner = make_runner(gateway)
     reloader = Reloader(gateway, load)
     stop = asyncio.Event()
@@ -101,7 +101,7 @@ class Reloader:
         before = gateway.snapshot.config.server
         now = config.server
         gateway.snapshot = snapshot
-        _adopt(snapshot, gateway.services)
+        adopt(snapshot, gateway.services)
         await gateway.services.upstream.retain(set(config.providers))
         gateway.services.metrics.reloads.labels("applied").inc()
         logs.set_up(config.server.log_level)
@@ -133,7 +133,7 @@ class _Runner(web.AppRunner):
         return Listener(await super()._make_server(), self._head_timeout_s)
 
 
-def _adopt(snapshot: Snapshot, services: Services) -> None:
+def adopt(snapshot: Snapshot, services: Services) -> None:
     """Let what outlives a reload know the limits of the new configuration."""
     services.cache.max_bytes = snapshot.config.cache_max_bytes
     services.metrics.generation.set(int(snapshot.generation.partition("-")[0]))
