@@ -1,4 +1,4 @@
-"""The official client, unchanged but for its base URL, gets every operation: from the sandbox and through to a vendor."""
+"""The official client, unchanged but for its base URL, gets every operation: from the sandbox, and from a vendor."""
 
 from __future__ import annotations
 
@@ -242,8 +242,11 @@ async def test_the_vendor_sees_the_clients_bytes_with_its_own_model_and_key(
 
     sent = vendor.requests[-1]
     assert sent.json() == {
-        "messages": [{"role": "user", "content": "verbatim"}], "model": "gpt-4o-mini", "metadata": {"a": "b"}, "seed": 7,
-    }  # fmt: skip
+        "messages": [{"role": "user", "content": "verbatim"}],
+        "model": "gpt-4o-mini",
+        "metadata": {"a": "b"},
+        "seed": 7,
+    }
     assert sent.header("authorization") == f"Bearer {API_KEY}"
     assert KEY not in str(sent.headers)
     usage = raw.parse().usage
@@ -271,8 +274,10 @@ async def test_speech_transcription_and_embeddings_pass_through(through: AsyncOp
     assert audio.response.headers["content-type"] == "audio/wav"
 
     for format in ("json", "verbose_json", "srt"):
-        heard = await through.audio.transcriptions.create(  # type: ignore[call-overload]
-            model="transcribe", file=("a.wav", audio.content), response_format=format
+        heard = await through.audio.transcriptions.create(
+            model="transcribe",
+            file=("a.wav", audio.content),
+            response_format=format,  # type: ignore[call-overload]
         )
         assert heard if isinstance(heard, str) else heard.text
 
