@@ -1,4 +1,4 @@
-"""OpenAI and every vendor that speaks its wire format: chat completions, embeddings, speech, transcription.
+"""OpenAI and every vendor that speaks its wire format: chat completions, responses, embeddings, speech, transcription.
 
 Wire format: vendors.md 1, read from the official package 3.54.0 on 2026-11-23.
 """
@@ -9,13 +9,15 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.plugin import Inline, Worker
-from gateway.types import Call, Event, Operation, Target, UpstreamRequest, UpstreamResponse
+from gateway.types import Call, Chat, Event, Operation, Target, UpstreamRequest, UpstreamResponse
 
-from . import chat, chat_answer, embeddings, speech, transcription
+from . import chat, chat_answer, embeddings, responses, responses_answer, speech, transcription
 from .errors import parse_error
+from .options import MODEL_OPTIONS_SCHEMA, OPTIONS_SCHEMA, api_for
 
 VOICES = (
     "alloy", "ash", "ballad", "coral", "echo", "fable", "onyx", "nova", "sage", "shimmer", "verse", "marin", "cedar",
@@ -40,32 +42,29 @@ class OpenAI:
         }
     )
     default_voices: Mapping[str, str] = MappingProxyType({voice: voice for voice in VOICES})
-    options_schema: Mapping[str, Any] = MappingProxyType(
-        {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                "auth": {
-                    "description": "Which header carries the key: `Authorization: Bearer` or `api-key` (Azure).",
-                    "enum": ["bearer", "api-key"],
-                    "default": "bearer",
-                },
-                "organization": {"description": "Sent as `OpenAI-Organization`.", "type": "string"},
-                "project": {"description": "Sent as `OpenAI-Project`.", "type": "string"},
-                "stream_usage": {
-                    "description": "Ask for usage in streams where the client did not, so that they are accounted "
-                    "exactly; the extra chunk is kept from the client. Turn off for a vendor that refuses the field.",
-                    "type": "boolean",
-                    "default": True,
-                },
-                "max_tokens_field": {
-                    "description": "The name under which this vendor takes the limit of output tokens.",
-                    "enum": ["max_completion_tokens", "max_tokens"],
-                    "default": "max_completion_tokens",
-                },
-            },
-        }
-    )
+    options_schema: Mapping[str, Any] = OPTIONS_SCHEMA
+    model_options_schema: Mapping[str, Any] = MODEL_OPTIONS_SCHEMA
+    lacks: frozenset[str] = frozenset({"top_k", "thinking_budget_tokens"})
+
+    def needs(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """A server of one's own may ask for no key."""
+        return () if options.get("auth") == "none" else self.credentials
+
+    def speaks(self, call: Call, target: Target) -> bool:
+        """Say whether the client's own bytes may go to this target."""
+        if call.operation != "chat":
+            return self.wire.get(call.operation) == call.dialect
+        return call.dialect == f"openai.{api_for(call, target)}"
+
+    def lacks_at(self, call: Call, target: Target) -> frozenset[str]:
+        """Return the parameters that the endpoint which serves the call has no field for."""
+        return self.lacks | responses.LACKS if api_for(call, target) == "responses" else self.lacks
+
+    def carries(self, call: Call, target: Target) -> frozenset[str]:
+        """Return which further fields of the client go out."""
+        if api_for(call, target) == "responses":
+            return responses.CARRIES if call.dialect == "openai.chat" else frozenset()
+        return chat.carried_extra(call)
 
     def operations(self) -> frozenset[Operation]:
         return frozenset(self.wire)
@@ -73,10 +72,19 @@ class OpenAI:
     def refusal(self, call: Call, target: Target) -> str | None:
         if call.operation == "transcription":
             return transcription.refusal(call, target)
+        if isinstance(call.body, Chat):
+            return self._chat_refusal(call, call.body, target)
         return None
+
+    def _chat_refusal(self, call: Call, body: Chat, target: Target) -> str | None:
+        if self.speaks(call, target):
+            return None  # the client's own bytes: the vendor will say
+        return responses.refusal(body) if api_for(call, target) == "responses" else chat.refusal(body, target)
 
     def build(self, call: Call, target: Target) -> UpstreamRequest:
         match call.operation:
+            case "chat" if api_for(call, target) == "responses":
+                path, body = "/responses", responses.build(call, target)
             case "chat":
                 path, body = "/chat/completions", chat.build(call, target)
             case "embeddings":
@@ -85,14 +93,16 @@ class OpenAI:
                 path, body = "/audio/speech", speech.build(call, target)
             case "transcription":
                 path, form = transcription.build(call, target)
-                return UpstreamRequest("POST", target.provider.base_url + path, _headers(call, target), form)
+                return UpstreamRequest("POST", _url(target, path), _headers(call, target), form)
             case _:
                 raise InvalidRequest(f"{call.operation} is not served by {target.name}")
         headers = _headers(call, target) | {"content-type": "application/json"}
-        return UpstreamRequest("POST", target.provider.base_url + path, headers, body)
+        return UpstreamRequest("POST", _url(target, path), headers, body)
 
     def parse(self, call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
         match call.operation:
+            case "chat" if call.target is not None and api_for(call, call.target) == "responses":
+                return responses_answer.parse(call, response)
             case "chat":
                 return chat_answer.parse(call, response)
             case "embeddings":
@@ -106,10 +116,18 @@ class OpenAI:
         return parse_error(status, headers, body)
 
     def sign(self, request: UpstreamRequest, target: Target) -> UpstreamRequest:
-        key = target.provider.credentials["api_key"]
-        if target.provider.options.get("auth") == "api-key":
-            return replace(request, headers={**request.headers, "api-key": key})
-        return replace(request, headers={**request.headers, "authorization": f"Bearer {key}"})
+        auth = target.provider.options.get("auth", "bearer")
+        key = target.provider.credentials.get("api_key", "")
+        if not key:
+            return request  # auth: none, and the server was given no key of its own
+        name, value = ("api-key", key) if auth == "api-key" else ("authorization", f"Bearer {key}")
+        return replace(request, headers={**request.headers, name: value})
+
+
+def _url(target: Target, path: str) -> str:
+    prefix = target.provider.options.get("prefix", "").replace("{model}", quote(target.model.name, safe=""))
+    query = target.provider.options.get("query")
+    return f"{target.provider.base_url}{prefix}{path}" + (f"?{urlencode(query)}" if query else "")
 
 
 def _headers(call: Call, target: Target) -> dict[str, str]:

@@ -17,6 +17,7 @@ from gateway.types import (
     Event,
     FinishReason,
     TextDelta,
+    ThinkingDelta,
     ToolDelta,
     Units,
     UpstreamResponse,
@@ -26,6 +27,7 @@ from gateway.types import (
 
 from .chat import asks_for_usage
 from .errors import parse_object, stream_error
+from .responses import VENDOR
 
 MAX_ANSWER_BYTES = 33_554_432  # 128,000 tokens of text with logprobs stay below this
 
@@ -94,7 +96,14 @@ async def _stream(call: Call, response: UpstreamResponse) -> AsyncIterator[Event
                     yield delta
         if usage:
             yield Usage(read_usage(usage))
-    raise UpstreamCut("the vendor's stream ended before its end mark [DONE]")
+    if not reasons or _has_done_mark(call):
+        raise UpstreamCut("the vendor's stream ended before its end mark [DONE]")
+    for index, reason in sorted(reasons.items()):
+        yield Done(reason, index)
+
+
+def _has_done_mark(call: Call) -> bool:
+    return call.target is None or bool(call.target.provider.options.get("done_mark", True))
 
 
 def read_usage(usage: dict[str, Any]) -> Units:
@@ -132,6 +141,9 @@ def _has_content(choice: dict[str, Any]) -> bool:
 def _message(message: dict[str, Any], index: int) -> list[Event]:
     """The events of a message or of a delta, which have the same fields."""
     events: list[Event] = []
+    reasoning = message.get("reasoning_content") or message.get("reasoning")  # DeepSeek, vLLM; OpenRouter, Groq
+    if isinstance(reasoning, str) and reasoning:
+        events.append(ThinkingDelta(reasoning, index=index, vendor=VENDOR))
     text = message.get("content") or message.get("refusal")
     if isinstance(text, str) and text:
         events.append(TextDelta(text, index))
