@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
 from gateway.errors import MethodNotAllowed, NotFound
 
 T = TypeVar("T")
 _PLACEHOLDER = re.compile(r"\\{(\w+)\\}")
+_LAST = re.compile(r"\[\^/\]\+\)([^/()]*)$")
 
 
 class RouteTable(Generic[T]):
@@ -21,11 +22,7 @@ class RouteTable(Generic[T]):
         if "{" not in path:
             self._exact.setdefault(path, {})[method] = value
             return
-        # A placeholder is one segment; the last may hold slashes, since models are called provider/model.
-        pattern = _PLACEHOLDER.sub(r"(?P<\1>[^/]+)", re.escape(path))
-        if path.endswith("}"):
-            pattern = re.sub(r"\[\^/\]\+\)$", ".+)", pattern)
-        compiled = re.compile(pattern)
+        compiled = _compiled(path)
         for known, methods in self._templates:
             if known.pattern == compiled.pattern:
                 methods[method] = value
@@ -34,27 +31,34 @@ class RouteTable(Generic[T]):
 
     def find(self, method: str, path: str) -> tuple[T, Mapping[str, str]]:
         """Return the value and the placeholders' texts. Raises NotFound or MethodNotAllowed."""
-        methods = self._exact.get(path)
-        params: Mapping[str, str] = {}
-        if methods is None:
-            methods, params = self._match(path)
-        if method in methods:
-            return methods[method], params
-        raise MethodNotAllowed(f"{path} takes {', '.join(sorted(methods))}, not {method}", allow=sorted(methods))
+        known: set[str] = set()
+        for methods, params in self._matches(path):
+            if method in methods:
+                return methods[method], params
+            known.update(methods)
+        if known:
+            raise MethodNotAllowed(f"{path} takes {', '.join(sorted(known))}, not {method}", allow=sorted(known))
+        raise NotFound(f"there is no {path[:200]!r} here; GET / says what this is and where its documentation stands")
 
     def methods(self, path: str) -> tuple[str, ...]:
         """Return the methods that a path takes, () for an unknown path."""
-        try:
-            return tuple(self._exact.get(path) or self._match(path)[0])
-        except NotFound:
-            return ()
+        return tuple(dict.fromkeys(method for methods, _ in self._matches(path) for method in methods))
 
     def paths(self) -> list[str]:
         return [*self._exact, *(pattern.pattern for pattern, _ in self._templates)]
 
-    def _match(self, path: str) -> tuple[dict[str, T], Mapping[str, str]]:
+    def _matches(self, path: str) -> Iterator[tuple[Mapping[str, T], Mapping[str, str]]]:
+        """Yield every route of a path, the exact one first: `GET /models/{id}` hides no `POST /models/{id}:embed`."""
+        if path in self._exact:
+            yield self._exact[path], {}
         for pattern, methods in self._templates:
             match = pattern.fullmatch(path)
             if match is not None:
-                return methods, match.groupdict()
-        raise NotFound(f"there is no {path[:200]!r} here; GET / says what this is and where its documentation stands")
+                yield methods, match.groupdict()
+
+
+def _compiled(path: str) -> re.Pattern[str]:
+    """A placeholder is a segment, or its beginning: `/models/{model}:embed`. The last of a path may hold slashes, since
+    models are called provider/model."""
+    pattern = _PLACEHOLDER.sub(r"(?P<\1>[^/]+)", re.escape(path))
+    return re.compile(_LAST.sub(r".+)\1", pattern))

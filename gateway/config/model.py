@@ -104,7 +104,7 @@ class Route:
     """One HTTP endpoint. A part of the chain that is None is not in it."""
 
     method: str
-    path: str  # may hold {placeholders}, each one path segment
+    path: str  # may hold {placeholders}, each a path segment or its beginning
     dialect: str
     model: str | None = None  # used where the client names none
     auth: Literal["required", "none"] = "required"

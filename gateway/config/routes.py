@@ -86,10 +86,12 @@ def path_fault(path: str) -> str | None:
     for segment in segments:
         if segment in (".", "..") or segment == "":
             return "in which a segment is empty, '.' or '..'"
-        if _PLACEHOLDER.fullmatch(segment) or _SEGMENT.fullmatch(segment):
+        placeholder = _PLACEHOLDER.match(segment)
+        rest = segment[placeholder.end() :] if placeholder else segment
+        if (placeholder and not rest) or _SEGMENT.fullmatch(rest):
             continue
         if "{" in segment or "}" in segment:
-            return "where {name} has to be a whole segment: /models/{id}"
+            return "where {name} has to be a whole segment or to begin one: /models/{id}, /models/{id}:embed"
         return f"in which {segment!r} holds a character that a path does not carry as it stands"
     return None
 
