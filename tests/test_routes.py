@@ -77,7 +77,7 @@ def test_the_configuration_takes_a_placeholder_that_begins_a_segment(path: str) 
 
 
 @pytest.mark.parametrize(
-    "path", ["/models/x{id}", "/models/{id}{more}", "/models/{id}:a b", "/models/{id", "/{a}/{a}:b"]
+    "path", ["/models/x{id}", "/models/{id}x", "/models/{id}{more}", "/models/{id}:a b", "/models/{id", "/{a}/{a}:b"]
 )
 def test_the_configuration_refuses_any_other_braces(path: str) -> None:
     assert path_fault(path) is not None

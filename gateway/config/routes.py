@@ -86,12 +86,11 @@ def path_fault(path: str) -> str | None:
     for segment in segments:
         if segment in (".", "..") or segment == "":
             return "in which a segment is empty, '.' or '..'"
-        placeholder = _PLACEHOLDER.match(segment)
-        rest = segment[placeholder.end() :] if placeholder else segment
-        if (placeholder and not rest) or _SEGMENT.fullmatch(rest):
+        literal = _PLACEHOLDER.sub("", segment, count=1) if segment.startswith("{") else segment
+        if _PLACEHOLDER.fullmatch(segment) or (literal[:1] in (segment[:1], ":") and _SEGMENT.fullmatch(literal)):
             continue
         if "{" in segment or "}" in segment:
-            return "where {name} has to be a whole segment or to begin one: /models/{id}, /models/{id}:embed"
+            return "where {name} has to be a whole segment, or one up to a colon: /models/{id}, /models/{id}:embed"
         return f"in which {segment!r} holds a character that a path does not carry as it stands"
     return None
 
