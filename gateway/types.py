@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from gateway.plugin import Plugin
 
-Operation = Literal["chat", "embeddings", "speech", "transcription", "models"]
+Operation = Literal["chat", "embeddings", "speech", "transcription", "models", "tokens"]  # tokens: of a chat's input
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error"]
 DropPolicy = Literal["warn", "reject"]  # a parameter that a model cannot take: leave it out and say so, or refuse
@@ -565,6 +565,14 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenCount:
+    """How many tokens a chat's input has."""
+
+    input_tokens: int
+    is_estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Verbatim:
     """Bytes in the client's own dialect, to be passed on untouched. `content_type` comes with the first of a reply."""
 
@@ -575,6 +583,8 @@ class Verbatim:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
+    """What was used so far; the last one of an answer counts. Estimated: the output may be more than it says."""
+
     units: Units
     is_estimated: bool = False
 
@@ -587,7 +597,19 @@ class Done:
     index: int = 0  # of the choice
 
 
-Event = TextDelta | ThinkingDelta | ToolDelta | Vector | AudioChunk | Transcript | Listing | Verbatim | Usage | Done
+Event = (
+    TextDelta
+    | ThinkingDelta
+    | ToolDelta
+    | Vector
+    | AudioChunk
+    | Transcript
+    | Listing
+    | TokenCount
+    | Verbatim
+    | Usage
+    | Done
+)
 
 Closer = Callable[[], Awaitable[None]]
 

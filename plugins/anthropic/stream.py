@@ -1,0 +1,110 @@
+"""A streamed answer from Anthropic (vendors.md 2, 2026-11-23): complete with `message_stop` and not before."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+from gateway import sse
+from gateway.errors import UpstreamCut, UpstreamMalformed
+from gateway.types import (
+    Call,
+    Done,
+    Event,
+    TextDelta,
+    ThinkingDelta,
+    ToolDelta,
+    UpstreamResponse,
+    Usage,
+    Verbatim,
+)
+
+from .answer import finish_reason, read_usage
+from .errors import parse_object
+from .turns import VENDOR
+
+_CONTENT = frozenset({"content_block_delta", "message_delta"})  # the events by which an answer has begun
+
+
+async def parse(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
+    """Yield the events of a streamed message, or its own bytes where the client reads this format."""
+    content_type = response.headers.get("content-type", "text/event-stream")
+    if not content_type.startswith("text/event-stream"):
+        raise UpstreamMalformed(f"the vendor answered {content_type[:60]!r} where a stream of events was asked for")
+    blocks = _Blocks()
+    usage: dict[str, Any] = {}
+    stop_reason: Any = None
+    async for event in sse.read(response.chunks):
+        data = parse_object(event.data, "an event of the vendor's stream") if event.data else {}
+        kind = data.get("type")
+        if call.is_verbatim:
+            yield Verbatim(event.raw, kind in _CONTENT or _is_whole_block(data), content_type)
+        match kind:
+            case "message_start":
+                usage |= _given((data.get("message") or {}).get("usage"))
+                yield Usage(read_usage(usage), is_estimated=True)  # the input is exact; the output has only begun
+            case "content_block_start" | "content_block_delta" if not call.is_verbatim:
+                for content in blocks.read(data):
+                    yield content
+            case "message_delta":
+                stop_reason = (data.get("delta") or {}).get("stop_reason") or stop_reason
+                usage |= _given(data.get("usage"))
+                yield Usage(read_usage(usage))
+            case "message_stop":
+                yield Done(finish_reason(stop_reason))
+                return
+            case _:
+                pass  # pings, ends of blocks, and what future versions add
+    raise UpstreamCut("the vendor's stream ended before its end mark message_stop")
+
+
+def _given(usage: Any) -> Mapping[str, Any]:
+    """The counts are cumulative, and what an event leaves out or null stands as before."""
+    return {key: value for key, value in usage.items() if value is not None} if isinstance(usage, dict) else {}
+
+
+def _is_whole_block(data: Mapping[str, Any]) -> bool:
+    """Say whether a block says something by its start: all but texts and thoughts, which begin empty."""
+    kind = (data.get("content_block") or {}).get("type")
+    return kind is not None and kind not in ("text", "thinking")
+
+
+class _Blocks:
+    """Numbers the tool calls among the blocks: clients of other formats count those alone."""
+
+    def __init__(self) -> None:
+        self._positions: dict[Any, int] = {}
+
+    def read(self, data: Mapping[str, Any]) -> Iterator[Event]:
+        index = data.get("index")
+        if data["type"] == "content_block_start":
+            yield from self._start(index, data.get("content_block") or {})
+        else:
+            yield from self._delta(index, data.get("delta") or {})
+
+    def _start(self, index: Any, block: Mapping[str, Any]) -> Iterator[Event]:
+        match block.get("type"):
+            case "text" if block.get("text"):
+                yield TextDelta(block["text"])
+            case "thinking":
+                yield ThinkingDelta(block.get("thinking") or "", vendor=VENDOR, is_new=True)
+            case "redacted_thinking":
+                yield ThinkingDelta(block.get("data") or "", is_redacted=True, vendor=VENDOR, is_new=True)
+            case "tool_use":
+                position = self._positions[index] = len(self._positions)
+                yield ToolDelta(position, "", str(block.get("id")), str(block.get("name")))
+            case _:
+                pass
+
+    def _delta(self, index: Any, delta: Mapping[str, Any]) -> Iterator[Event]:
+        match delta.get("type"):
+            case "text_delta":
+                yield TextDelta(delta.get("text") or "")
+            case "input_json_delta" if index in self._positions and delta.get("partial_json"):
+                yield ToolDelta(self._positions[index], delta["partial_json"])
+            case "thinking_delta":
+                yield ThinkingDelta(delta.get("thinking") or "", vendor=VENDOR)
+            case "signature_delta":
+                yield ThinkingDelta(signature=delta.get("signature"), vendor=VENDOR)
+            case _:
+                pass
