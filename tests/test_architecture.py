@@ -33,7 +33,8 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"gateway.snapshot"}),
     frozenset({"gateway.admin"}),
     frozenset({"gateway.server"}),
-    frozenset({"gateway.cli", "gateway.__main__"}),
+    frozenset({"gateway.cli"}),
+    frozenset({"gateway.__main__"}),
 )
 
 # Named for the type checker only; nothing is imported when the program runs.

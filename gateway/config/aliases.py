@@ -37,7 +37,7 @@ def compile_aliases(
     `declared` is `providers` of the file as it stands: what is in it but not in `providers` has faults of its own.
     """
     aliases = [_alias(name, section, providers, declared, voices) for name, section in root.at("models").each()]
-    return tuple(sorted(aliases, key=lambda alias: (WILDCARD in alias.pattern, -len(alias.pattern))))
+    return tuple(sorted(aliases, key=_precedence))
 
 
 def _alias(
@@ -104,3 +104,9 @@ def _wildcard(alias: str, place: Section, operation: Operation, provider: Provid
 def _declared_models(row: Any) -> Mapping[str, Any]:
     models = row.get("models") if isinstance(row, dict) else None
     return models if isinstance(models, dict) else {}
+
+
+def _precedence(alias: ModelAlias) -> tuple[bool, int]:
+    """Exact names stay in the operator's order, before patterns, of which the longest comes first."""
+    is_pattern = WILDCARD in alias.pattern
+    return is_pattern, -len(alias.pattern) if is_pattern else 0
