@@ -26,7 +26,8 @@ class Mark:
 class Document:
     """Plain values, and for each of their paths where its key and its value stand.
 
-    `texts` holds what was written where a value was substituted, `variables` what it was substituted from.
+    `texts` holds what was written where a value was substituted, `variables` what it was substituted from: () where
+    that failed.
     """
 
     file: str
@@ -92,6 +93,10 @@ class Section:
             yield from ((key, self.at(key)) for key in self.value)
         elif isinstance(self.value, list):
             yield from ((index, self.at(index)) for index in range(len(self.value)))
+
+    @property
+    def is_substituted(self) -> bool:
+        return self.path in self.document.texts
 
     def show(self) -> str:
         return self.document.show(self.path, self.value)

@@ -79,7 +79,7 @@ class _Walk:
 def _resolve(reference: str, environ: Mapping[str, str], folder: FilePath) -> tuple[str, str]:
     """Return what the reference names and what it stands for. Raises _Unresolved."""
     if reference.startswith("file:"):
-        return reference[5:], _read(reference[5:], folder)
+        return reference, _read(reference[5:], folder)
     match = _VARIABLE.match(reference)
     if match is None:
         raise _Unresolved(

@@ -102,8 +102,7 @@ def _base_url(section: Section, plugin: Plugin) -> str:
             place.error("base_url has no meaning here: this provider runs on this machine, inside the gateway")
         return ""
     if not url:
-        if plugin.backend is None:
-            section.error("base_url is missing, and the plugin has no default", at_key=True)
+        section.error("base_url is missing, and the plugin has no default", at_key=True)
         return ""
     if not _URL.fullmatch(url) or "/../" in f"{url}/" or "/./" in f"{url}/":
         place.error(f"base_url is {place.show()}; write https://host/path, without user, query or '#'")
@@ -143,7 +142,9 @@ def _empty(place: Section, name: str, environ: Mapping[str, str]) -> str:
     variables = place.document.variables.get(place.path, ())
     if not variables:
         return f"{name} is empty"
-    return f"{variables[0]} is {'empty' if variables[0] in environ or '/' in variables[0] else 'not set'}"
+    if variables[0].startswith("file:"):
+        return f"{variables[0].removeprefix('file:')} is empty"
+    return f"{variables[0]} is {'empty' if variables[0] in environ else 'not set'}"
 
 
 def _missing_package(plugin: Plugin) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 from types import MappingProxyType
 
 from gateway.config.model import Config, ModelAlias
@@ -34,7 +33,7 @@ def resolve(config: Config, name: str, operation: Operation) -> tuple[ModelAlias
     if not _NAME.fullmatch(name) or ".." in name:
         return None, ()  # a wildcard would carry it into a vendor's URL
     for alias in config.models:
-        if alias.operation == operation and (alias.pattern == name or _matches(alias.pattern, name)):
+        if alias.operation == operation and _matches(alias.pattern, name):
             return alias, tuple(filled for target in alias.targets for filled in _filled(target, name))
     rows = [
         make_target(provider, model, config.voices)
@@ -64,12 +63,20 @@ def nearest(config: Config, name: str, operation: Operation) -> tuple[str, ...]:
 
 
 def _matches(pattern: str, name: str) -> bool:
-    return WILDCARD in pattern and _expression(pattern).fullmatch(name) is not None
-
-
-@lru_cache(maxsize=1024)
-def _expression(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in pattern.split(WILDCARD)))
+    """Whether `name` is what `pattern` says, where `*` is any characters; takes time in proportion to the name."""
+    first, *parts = pattern.split(WILDCARD)
+    if not parts:
+        return pattern == name
+    last = parts.pop()
+    at, end = len(first), len(name) - len(last)
+    if at > end or not name.startswith(first) or not name.endswith(last):
+        return False
+    for part in parts:
+        found = name.find(part, at, end)
+        if found == -1:
+            return False
+        at = found + len(part)
+    return True
 
 
 def _filled(target: Target, name: str) -> tuple[Target, ...]:

@@ -93,6 +93,9 @@ class _Checker:
         self.faults: set[Path] = set()
 
     def check(self, value: Any, schema: Schema, path: Path) -> None:
+        if self._document.variables.get(path) == ():
+            self.faults.add(path)  # a reference that could not be replaced: said already
+            return
         if "$ref" in schema:
             self.check(value, resolve_reference(self._root, schema["$ref"]), path)
         wanted = schema.get("type")
@@ -145,7 +148,9 @@ class _Checker:
             for index, item in enumerate(value):
                 written = dumps(item)
                 if written in seen:
-                    self._report((*path, index), f"{self._shown((*path, index), item)} is in {_name(path)} twice")
+                    self._report(
+                        (*path, index), f"{_name(path)} must not hold the same item twice: {self._shown(path, item)}"
+                    )
                 seen.add(written)
         self._bounds(len(value), _LIST_BOUNDS, schema, path)
 

@@ -42,14 +42,17 @@ def compile_server(section: Section) -> Server:
 
 def _cors(section: Section) -> Cors:
     place = section.at("origins")
-    given = place.value or ()
-    origins = [part.strip() for part in given.split(",")] if isinstance(given, str) else list(given)
-    origins = [origin for origin in dict.fromkeys(origins) if origin]
-    for origin in origins:
-        if origin != "*" and not _ORIGIN.fullmatch(origin):
-            place.error(
-                f"cors.origins: {origin!r} is not an origin; write https://host or http://host:port, or * for any"
+    if isinstance(place.value, str):
+        named = [(origin.strip(), place) for origin in place.value.split(",")]
+    else:
+        named = [(item.value, item) for _, item in place.each()]
+    for origin, where in named:
+        if origin and origin != "*" and not _ORIGIN.fullmatch(origin):
+            said = where.show() if where.is_substituted else repr(origin)
+            where.error(
+                f"cors.origins has {said}, which is no origin; write https://host or http://host:port, or * for any"
             )
+    origins = tuple(dict.fromkeys(origin for origin, _ in named if origin))
     allow_credentials = section.get("allow_credentials", False)
     if "*" in origins and allow_credentials:
         place.error(
@@ -57,5 +60,5 @@ def _cors(section: Section) -> Cors:
         )
     if "*" in origins and len(origins) > 1:
         place.warn("cors.origins holds *, the others say nothing more")
-        origins = ["*"]
-    return Cors(tuple(origins), allow_credentials, int(section.get("max_age_s", 600)))
+        origins = ("*",)
+    return Cors(origins, allow_credentials, int(section.get("max_age_s", 600)))
