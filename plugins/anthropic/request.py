@@ -31,10 +31,7 @@ def build(call: Call, target: Target) -> bytes:
 
 def _spliced(call: Call, target: Target) -> bytes:
     """The client's bytes with the target's model; where the client named none, it is added."""
-    raw = call.raw or b""
-    if b'"model"' in raw or b"\\u00" in raw:
-        return json.replace_string(raw, "model", target.model.name)
-    return json.insert_member(raw, "model", target.model.name)
+    return json.set_string(call.raw or b"", "model", target.model.name)
 
 
 def _body(call: Call, chat: Chat, target: Target) -> dict[str, Any]:

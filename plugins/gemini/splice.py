@@ -6,7 +6,7 @@ import re
 
 from gateway import json
 
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]', re.DOTALL)
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]:,]', re.DOTALL)
 # A key `model`, or one that may be spelled so with escapes; the role "model" is no key.
 _MAY_NAME = re.compile(rb'"model"\s*:|\\u00[2-7]')
 

@@ -8,7 +8,4 @@ from gateway.types import Call, Target
 
 def splice_model(call: Call, target: Target) -> bytes:
     """Return the body with `model` set to the target's."""
-    raw = call.raw or b""
-    if b'"model"' in raw or b"\\u00" in raw:
-        return json.replace_string(raw, "model", target.model.name)
-    return json.insert_member(raw, "model", target.model.name)
+    return json.set_string(call.raw or b"", "model", target.model.name)
