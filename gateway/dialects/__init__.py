@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
+from gateway.dialects.gemini_embed import GeminiEmbed
+from gateway.dialects.gemini_generate import GeminiGenerate, GeminiStream
+from gateway.dialects.gemini_models import GeminiModels
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.dialects.openai_embeddings import OpenAIEmbeddings
 from gateway.dialects.openai_models import OpenAIModels
@@ -38,6 +41,16 @@ class Dialect(Protocol):
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {
         dialect.name: dialect
-        for dialect in (OpenAIChat(), OpenAIEmbeddings(), OpenAISpeech(), OpenAITranscription(), OpenAIModels())
+        for dialect in (
+            OpenAIChat(),
+            OpenAIEmbeddings(),
+            OpenAISpeech(),
+            OpenAITranscription(),
+            OpenAIModels(),
+            GeminiGenerate(),
+            GeminiStream(),
+            GeminiEmbed(),
+            GeminiModels(),
+        )
     }
 )

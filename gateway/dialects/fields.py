@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 from gateway import json
 from gateway.errors import InvalidRequest
@@ -88,13 +88,13 @@ class Fields:
             raise self.error(key, f"must be from {low} to {high}; it is {value}")
         return value
 
-    def object(self, key: str) -> Fields | None:
+    def object(self, key: str) -> Self | None:
         value = self.raw.get(key)
         if value is None:
             return None
         if not isinstance(value, dict):
             raise self.error(key, f"must be an object, not {kind(value)}")
-        return Fields(value, self.path(key))
+        return type(self)(value, self.path(key))
 
     def array(self, key: str, *, low: int = 0, high: int = 100_000) -> list[Any] | None:
         value = self.raw.get(key)
@@ -108,12 +108,12 @@ class Fields:
             raise self.error(key, f"must have at most {high} items; it has {len(value)}")
         return value
 
-    def objects(self, key: str, *, low: int = 0, high: int = 100_000) -> Iterator[Fields]:
+    def objects(self, key: str, *, low: int = 0, high: int = 100_000) -> Iterator[Self]:
         """Yield the items of an array that must all be objects; nothing where the field is absent."""
         for index, value in enumerate(self.array(key, low=low, high=high) or ()):
             if not isinstance(value, dict):
                 raise self.error(f"{key}[{index}]", f"must be an object, not {kind(value)}")
-            yield Fields(value, self.path(f"{key}[{index}]"))
+            yield type(self)(value, self.path(f"{key}[{index}]"))
 
     def strings(self, key: str, *, high: int = 100_000) -> tuple[str, ...]:
         """Return an array of strings, or one string as an array of it; () where the field is absent."""
