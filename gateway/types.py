@@ -13,7 +13,9 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from gateway.plugin import Plugin
 
-Operation = Literal["chat", "embeddings", "speech", "transcription", "models", "tokens"]  # tokens: of a chat's input
+Operation = Literal[
+    "chat", "embeddings", "speech", "transcription", "models", "voices", "tokens", "proxy"
+]  # tokens: of a chat's input; proxy: whatever a vendor's own endpoint does
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error"]
 DropPolicy = Literal["warn", "reject"]  # a parameter that a model cannot take: leave it out and say so, or refuse
@@ -67,6 +69,7 @@ class Head:
     remote: str  # the peer's IP address
     params: Mapping[str, str] = EMPTY  # the path's {placeholders}
     client: Client | None = None
+    raw_query: str = field(default="", repr=False)  # as it was sent, without the "?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class Inbound:
     head: Head
     body: bytes = field(repr=False)
     form: Form | None = None
+    upload: Upload | None = None  # a body of whatever type, where it is passed through
 
 
 # ---------------------------------------------------------------- a chat
@@ -291,16 +295,38 @@ class Catalog:
     id: str | None = None
 
 
-Body = Chat | Embeddings | Speech | Recording | Catalog
+@dataclass(frozen=True, slots=True)
+class VoiceCatalog:
+    """The client asks which voices there are, of one model or in one language where it says so."""
+
+    model: str = ""
+    language: str | None = None  # BCP-47; "en" takes in "en-GB"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A request to a vendor's own endpoint, passed through. `path` has no leading slash and is what was authorised."""
+
+    method: str
+    provider: str
+    path: str
+    query: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default=EMPTY, repr=False)
+    upload: Upload | None = None
+
+
+Body = Chat | Embeddings | Speech | Recording | Catalog | VoiceCatalog | Passage
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a dialect read from a request. `model` is "" where the client named none."""
+    """What a dialect read from a request. `model` and `provider` are "" where the client named none."""
 
     model: str
     body: Body
     stream: bool = False
+    provider: str = ""  # the one that has to serve this
+    values: Mapping[str, Any] = EMPTY  # what a prompt is filled with
 
 
 # ---------------------------------------------------------------- who can serve
@@ -336,7 +362,8 @@ class Model:
     price: Price | None = None
     formats: frozenset[str] = frozenset()  # of audio that speech can produce; empty: not restricted
     containers: frozenset[str] = frozenset()  # of audio that transcription takes; empty: not restricted
-    max_chars: int | None = None
+    max_chars: int | None = None  # of a text to be spoken
+    max_bytes: int | None = None  # the same in UTF-8, where a vendor counts those
     max_upload_bytes: int | None = None
     max_output_tokens: int | None = None
     context_tokens: int | None = None  # of input and output together
@@ -455,6 +482,8 @@ class Call:
     raw: bytes | None = field(default=None, repr=False)  # the body as received; None where a form was sent
     targets: tuple[Target, ...] = ()  # what the model resolved to, in the operator's order
     target: Target | None = None  # the one of this attempt
+    provider: str = ""  # the only one that may serve this; "": any
+    values: Mapping[str, Any] = field(default=EMPTY, repr=False)  # what the route's prompt is filled with
     is_verbatim: bool = False  # this attempt forwards the client's own bytes
 
     @property
@@ -573,6 +602,49 @@ class TokenCount:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceFact:
+    """What is known of a vendor's voice. A plugin tells by `voice_facts: Mapping[str, VoiceFact]`, if it does."""
+
+    language: str | None = None  # BCP-47
+    gender: Literal["female", "male", "neutral"] | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceCard:
+    """One voice that a client may name: a logical one, or a vendor's own, which has one provider only."""
+
+    id: str
+    fact: VoiceFact
+    providers: Mapping[str, str]  # provider -> its own name of this voice
+    is_logical: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceListing:
+    voices: tuple[VoiceCard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """The head of a vendor's answer that is passed through; its body follows as `Verbatim`."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What came of a prompt: data of the shape it declares, and how it came to be."""
+
+    value: Any
+    is_repaired: bool = False
+    is_fallback: bool = False
+    faults: tuple[str, ...] = ()  # of the answer that was not taken
+    pieces: int = 0  # into which a long input was condensed
+
+
+@dataclass(frozen=True, slots=True)
 class Verbatim:
     """Bytes in the client's own dialect, to be passed on untouched. `content_type` comes with the first of a reply."""
 
@@ -605,7 +677,10 @@ Event = (
     | AudioChunk
     | Transcript
     | Listing
+    | VoiceListing
     | TokenCount
+    | Passed
+    | Filled
     | Verbatim
     | Usage
     | Done
@@ -635,6 +710,8 @@ class Rendered:
 
     content_type: str
     body: bytes | AsyncIterator[bytes] = field(repr=False)
+    status: int = 200
+    headers: Mapping[str, str] = EMPTY
 
 
 # ---------------------------------------------------------------- what goes out
@@ -648,6 +725,7 @@ class UpstreamRequest:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | Form = field(default=b"", repr=False)
+    upload: Upload | None = None  # what is sent instead of `body`, where that may be too large for memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ def read_head(request: web.BaseRequest, request_id: str, instance: str) -> Head:
         method=request.method,
         path=path,
         query=dict(parse_qsl(query, keep_blank_values=True)),
+        raw_query=query,
         headers=headers,
         remote=request.remote or "",
     )
