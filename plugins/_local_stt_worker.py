@@ -43,6 +43,7 @@ def work(request: Mapping[str, Any], payload: bytes) -> Iterator[dict[str, Any] 
     fields = dict(request["fields"])
     pcm = decode(payload, float(fields["max_duration_s"]))
     yield {"status": 200, "headers": {"content-type": "application/x-ndjson"}}
+    _decoder().reinit_feat()  # forget the last caller's microphone, to which it has adapted
     for start_s, end_s in utterances(pcm):
         words = _recognise(pcm[_byte(start_s) : _byte(end_s)], start_s)
         if words:

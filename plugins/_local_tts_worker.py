@@ -27,7 +27,7 @@ _NORMAL_WPM = 160  # as people read aloud; the library's own 175 is hurried
 _SLOWEST_WPM = 80  # below it espeak-ng stays there, silently
 _QUEUED_PIECES = 64  # 60 ms each: the library waits for whoever reads
 _HELD_BYTES = 240_000  # 5 s at 24 kHz, made in milliseconds: a WAV that ends within it gets a header with exact sizes
-_FRAME_SAMPLES = 4096  # given to an encoder at once
+_FRAME_SAMPLES = 4096  # given to a resampler or an encoder at once: below it their cost a call is felt
 
 # codec, container and their options; bit rates are those at which mono speech at 24 kHz leaves nothing to be heard
 _ENCODERS: Mapping[str, tuple[str, str, int | None, Mapping[str, str]]] = {
@@ -76,24 +76,28 @@ class Espeak:
 
     def __init__(self, library: str, data: str) -> None:
         self.library = ctypes.CDLL(library)
-        self.rate_hz: int = self.library.espeak_Initialize(_SYNCHRONOUS, 0, data.encode(), _DONT_EXIT)
-        if self.rate_hz <= 0:
-            raise RuntimeError(f"espeak-ng finds no voices in {data}")
         self.library.espeak_GetCurrentVoice.restype = ctypes.POINTER(_Voice)
-        self.library.espeak_ng_SetRandSeed.argtypes = (ctypes.c_long,)
+        self.rate_hz = 0
+        self._data = data
         # SSML's <audio src> would open any file of this machine: 1 means "speak the alternative text instead".
         self._on_uri = _OnUri(lambda kind, uri, base: 1)
-        self.library.espeak_SetUriCallback(self._on_uri)
 
     def choose(self, voice: str, speed: float) -> None:
-        """Set voice and rate. Raises InvalidRequest: the library would go on with the last caller's voice."""
-        self.library.espeak_ng_SetRandSeed(1)  # the same text sounds the same, to the byte
+        """Set voice and rate, and nothing of the call before. Raises InvalidRequest."""
+        self._reset()
         status = self.library.espeak_SetVoiceByName(voice.encode())
         _, plus, variant = voice.partition("+")
         identifier = self.library.espeak_GetCurrentVoice().contents.identifier.decode()
         if status != 0 or not identifier.endswith(plus + variant):  # an unknown variant is not an error to the library
             raise InvalidRequest(f"espeak-ng has no voice '{voice}'", param="voice")
         self.library.espeak_SetParameter(_RATE, round(_NORMAL_WPM * max(speed, _SLOWEST_WPM / _NORMAL_WPM)), 0)
+
+    def _reset(self) -> None:
+        """Initialise anew, in 0.3 ms: an SSML element that was never closed would hold for whoever comes next."""
+        self.rate_hz = self.library.espeak_Initialize(_SYNCHRONOUS, 0, self._data.encode(), _DONT_EXIT)
+        if self.rate_hz <= 0:
+            raise RuntimeError(f"espeak-ng finds no voices in {self._data}")
+        self.library.espeak_SetUriCallback(self._on_uri)
 
     def say(self, text: str, *, is_ssml: bool) -> Iterator[bytes]:
         """Yield s16le mono at `rate_hz` while it is made."""
@@ -159,7 +163,7 @@ def _with_header(samples: Iterator[bytes], rate_hz: int) -> Iterator[bytes]:
 
 def _resampled(sound: Iterator[bytes], source_hz: int, target_hz: int) -> Iterator[bytes]:
     change, flush = _av_resampler(source_hz, target_hz) or _plain_resampler(source_hz, target_hz)
-    for piece in sound:
+    for piece in _grouped(sound):
         if samples := change(piece):
             yield samples
     yield flush()

@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway import json
 from gateway.errors import GatewayError, InvalidRequest, UpstreamMalformed, UpstreamUnavailable
-from gateway.plugin import Worker
+from gateway.plugin import Inline, Worker
 from gateway.types import (
     Call,
     Done,
@@ -64,7 +64,9 @@ class LocalStt:
     }
     credentials: tuple[str, ...] = ()
     default_base_url = "local:"
-    backend = Worker(str(Path(__file__).with_name("_local_stt_worker.py")), ("pocketsphinx",), HINT)
+    backend: Inline | Worker | None = Worker(
+        str(Path(__file__).with_name("_local_stt_worker.py")), ("pocketsphinx",), HINT
+    )
     wire: Mapping[Operation, str] = {}
     default_voices: Mapping[str, str] = {}
 

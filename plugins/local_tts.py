@@ -15,7 +15,7 @@ from typing import Any
 from gateway import json
 from gateway.audio.sniff import content_type
 from gateway.errors import GatewayError, InvalidRequest, UpstreamMalformed, UpstreamUnavailable
-from gateway.plugin import Worker
+from gateway.plugin import Inline, Worker
 from gateway.types import (
     AudioChunk,
     AudioFormat,
@@ -96,7 +96,9 @@ class LocalTts:
     }
     credentials: tuple[str, ...] = ()
     default_base_url = "local:"
-    backend = Worker(str(Path(__file__).with_name("_local_tts_worker.py")), ("espeakng_loader",), HINT)
+    backend: Inline | Worker | None = Worker(
+        str(Path(__file__).with_name("_local_tts_worker.py")), ("espeakng_loader",), HINT
+    )
     wire: Mapping[Operation, str] = {}
     default_voices: Mapping[str, str] = {
         **{language: language for language in sorted(LANGUAGES)},
