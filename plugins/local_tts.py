@@ -89,7 +89,7 @@ class LocalTts:
                 "minimum": 1,
                 "maximum": 64,
                 "default": 1,
-                "description": "Subprocesses, each of which speaks one text at a time; 20 MB of memory each",
+                "description": "Subprocesses, each of which speaks one text at a time; 40 MB of memory each",
             }
         },
         "additionalProperties": False,
