@@ -10,8 +10,10 @@ from gateway.dialects.gemini_embed import GeminiEmbed
 from gateway.dialects.gemini_generate import GeminiGenerate, GeminiStream
 from gateway.dialects.gemini_models import GeminiModels
 from gateway.dialects.openai_chat import OpenAIChat
+from gateway.dialects.openai_completions import OpenAICompletions
 from gateway.dialects.openai_embeddings import OpenAIEmbeddings
 from gateway.dialects.openai_models import OpenAIModels
+from gateway.dialects.openai_responses import OpenAIResponses
 from gateway.dialects.openai_speech import OpenAISpeech
 from gateway.dialects.openai_transcription import OpenAITranscription
 from gateway.errors import GatewayError
@@ -43,6 +45,8 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
         dialect.name: dialect
         for dialect in (
             OpenAIChat(),
+            OpenAIResponses(),
+            OpenAICompletions(),
             OpenAIEmbeddings(),
             OpenAISpeech(),
             OpenAITranscription(),

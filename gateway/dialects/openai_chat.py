@@ -9,19 +9,21 @@ from collections.abc import AsyncIterator
 
 from gateway.dialects.fields import Fields, parse_object
 from gateway.dialects.openai_chat_answer import encode_chat
-from gateway.dialects.openai_chat_messages import read_messages
+from gateway.dialects.openai_chat_messages import custom_calls, read_messages
+from gateway.dialects.openai_chat_tools import read_tools
 from gateway.dialects.openai_errors import encode_json_error, encode_sse_error
 from gateway.errors import GatewayError
-from gateway.types import Ask, Call, Chat, Event, Inbound, Operation, OutputFormat, Rendered, Tool, ToolChoice
+from gateway.types import Ask, Call, Chat, Event, Inbound, Operation, OutputFormat, Rendered
 
 _KNOWN = frozenset(
     {
         "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "top_p",
         "stop", "seed", "n", "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs", "tools",
         "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "user",
+        "functions", "function_call",
     }
 )  # fmt: skip
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 class OpenAIChat:
@@ -35,8 +37,11 @@ class OpenAIChat:
         options = fields.object("stream_options")
         if options is not None and not stream:
             raise fields.error("stream_options", "goes with 'stream': true only")
+        tools = read_tools(fields)
+        messages = read_messages(fields)
+        is_legacy = fields.raw.get("functions") is not None  # such a client can take one call a message
         chat = Chat(
-            messages=read_messages(fields),
+            messages=messages,
             max_output_tokens=_max_tokens(fields),
             temperature=fields.number("temperature", 0, 2),
             top_p=fields.number("top_p", 0, 1),
@@ -48,14 +53,15 @@ class OpenAIChat:
             logit_bias=_logit_bias(fields),
             logprobs=fields.boolean("logprobs"),
             top_logprobs=fields.integer("top_logprobs", 0, 20),
-            tools=_tools(fields),
-            tool_choice=_tool_choice(fields),
-            parallel_tool_calls=fields.boolean("parallel_tool_calls"),
+            tools=tools.tools,
+            tool_choice=tools.choice,
+            parallel_tool_calls=False if is_legacy else fields.boolean("parallel_tool_calls"),
             output_format=_output_format(fields),
-            reasoning_effort=fields.string("reasoning_effort", choices=_EFFORTS),
+            reasoning_effort=fields.string("reasoning_effort", choices=EFFORTS),
             user=fields.string("user"),
             wants_usage=not stream or bool(options and options.boolean("include_usage")),
             extra=fields.rest(_KNOWN),
+            only_verbatim=(*tools.only_verbatim, *custom_calls(fields), *_only_verbatim(fields)),
         )
         return Ask(fields.string("model") or "", chat, stream)
 
@@ -78,41 +84,12 @@ def _logit_bias(fields: Fields) -> dict[str, float] | None:
     return {token: bias.number(token, -100, 100) or 0 for token in bias.raw}
 
 
-def _tools(fields: Fields) -> tuple[Tool, ...]:
-    tools = []
-    for item in fields.objects("tools"):
-        if item.string("type", choices=("function", "custom")) == "custom":
-            continue  # carried by the verbatim path alone; see Chat.extra
-        function = item.object("function")
-        if function is None:
-            raise item.error("function", "is required")
-        parameters = function.object("parameters")
-        tools.append(
-            Tool(
-                function.required_string("name"),
-                function.string("description"),
-                parameters.raw if parameters is not None else {"type": "object", "properties": {}},
-                function.boolean("strict"),
-            )
-        )
-    return tuple(tools)
-
-
-def _tool_choice(fields: Fields) -> ToolChoice | None:
-    choice = fields.raw.get("tool_choice")
-    if choice is None:
-        return None
-    if isinstance(choice, str):
-        match fields.string("tool_choice", choices=("none", "auto", "required")):
-            case "none":
-                return ToolChoice("none")
-            case "required":
-                return ToolChoice("required")
-            case _:
-                return ToolChoice("auto")
-    named = fields.object("tool_choice")
-    function = named.object("function") if named is not None else None
-    return ToolChoice("tool", function.required_string("name")) if function is not None else ToolChoice("auto")
+def _only_verbatim(fields: Fields) -> tuple[str, ...]:
+    """The fields given that ask for another kind of answer and have no normal form."""
+    given = [name for name in ("audio", "web_search_options") if fields.raw.get(name) is not None]
+    if any(kind != "text" for kind in fields.strings("modalities")):
+        given.append("modalities")
+    return tuple(given)
 
 
 def _output_format(fields: Fields) -> OutputFormat | None:

@@ -56,8 +56,15 @@ async def _chained(first: Event | None, events: AsyncIterator[Event]) -> AsyncIt
         yield event
 
 
+def speaks_of_functions(call: Call) -> bool:
+    """Say whether the client gave legacy `functions`, and so reads `function_call` instead of `tool_calls`."""
+    raw = call.raw or b""
+    return b'"functions"' in raw and json.loads(raw).get("functions") is not None
+
+
 @dataclass(slots=True)
 class _Choice:
+    is_legacy: bool = False
     text: list[str] = field(default_factory=list)
     tools: dict[int, dict[str, Any]] = field(default_factory=dict)
     finish_reason: str = "stop"
@@ -74,23 +81,29 @@ class _Choice:
         text = "".join(self.text)
         content = text or (None if self.tools else "")
         message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
-        if self.tools:
+        if self.tools and self.is_legacy:
+            message["function_call"] = self.tools[min(self.tools)]["function"]
+        elif self.tools:
             message["tool_calls"] = [self.tools[position] for position in sorted(self.tools)]
         return message
+
+    def ended(self) -> str:
+        return "function_call" if self.is_legacy and self.finish_reason == "tool_calls" else self.finish_reason
 
 
 async def _whole(call: Call, events: AsyncIterator[Event]) -> bytes:
     choices: dict[int, _Choice] = {}
+    is_legacy = speaks_of_functions(call)
     units = Units()
     async for event in events:
         if isinstance(event, TextDelta):
-            choices.setdefault(event.index, _Choice()).text.append(event.text)
+            choices.setdefault(event.index, _Choice(is_legacy)).text.append(event.text)
         elif isinstance(event, ToolDelta):
-            choices.setdefault(event.index, _Choice()).tool(event)
+            choices.setdefault(event.index, _Choice(is_legacy)).tool(event)
         elif isinstance(event, Usage):
             units = event.units
         elif isinstance(event, Done):
-            choices.setdefault(event.index, _Choice()).finish_reason = event.reason
+            choices.setdefault(event.index, _Choice(is_legacy)).finish_reason = event.reason
     return json.dumps(
         {
             "id": f"chatcmpl-{call.id}",
@@ -102,7 +115,7 @@ async def _whole(call: Call, events: AsyncIterator[Event]) -> bytes:
                     "index": index,
                     "message": choices[index].message(),
                     "logprobs": None,
-                    "finish_reason": choices[index].finish_reason,
+                    "finish_reason": choices[index].ended(),
                 }
                 for index in sorted(choices)
             ],
@@ -122,9 +135,10 @@ async def _stream(call: Call, events: AsyncIterator[Event]) -> AsyncIterator[byt
     if call.body.wants_usage:
         chunk["usage"] = None
     begun: set[int] = set()
+    is_legacy = speaks_of_functions(call)
     units = Units()
     async for event in events:
-        delta = _delta(event)
+        delta = _legacy_delta(event) if is_legacy else _delta(event)
         if delta is not None:
             index = event.index  # type: ignore[union-attr]  # _delta returns None for events without one
             if index not in begun:
@@ -132,7 +146,8 @@ async def _stream(call: Call, events: AsyncIterator[Event]) -> AsyncIterator[byt
                 delta = {"role": "assistant", "content": "" if "content" in delta else None} | delta
             yield _chunk(chunk, index, delta, None)
         elif isinstance(event, Done):
-            yield _chunk(chunk, event.index, {}, event.reason)
+            is_function = is_legacy and event.reason == "tool_calls"
+            yield _chunk(chunk, event.index, {}, "function_call" if is_function else event.reason)
         elif isinstance(event, Usage):
             units = event.units
     if call.body.wants_usage:
@@ -150,6 +165,16 @@ def _delta(event: Event) -> dict[str, Any] | None:
         call = {"index": event.position, "id": event.id, "type": "function"}
         call["function"] = {"name": event.name, "arguments": event.arguments}
     return {"tool_calls": [call]}
+
+
+def _legacy_delta(event: Event) -> dict[str, Any] | None:
+    """As `_delta`, for clients of legacy functions, which know one call a message."""
+    if not isinstance(event, ToolDelta):
+        return _delta(event)
+    if event.position:
+        return None
+    named = {"name": event.name} if event.name is not None else {}
+    return {"function_call": named | {"arguments": event.arguments}}
 
 
 def _chunk(chunk: dict[str, Any], index: int, delta: dict[str, Any], finish_reason: str | None) -> bytes:

@@ -20,20 +20,57 @@ _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w=.-]+)*;base64,", re.AS
 def read_messages(fields: Fields) -> tuple[Message, ...]:
     """Return the messages. Raises InvalidRequest naming the message and field."""
     fields.require("messages")
-    return tuple(_message(item) for item in fields.objects("messages", low=1))
+    calls = _LegacyCalls()
+    return tuple(_message(item, calls) for item in fields.objects("messages", low=1))
 
 
-def _message(item: Fields) -> Message:
+def custom_calls(fields: Fields) -> list[str]:
+    """Return the places, in messages that were read, of calls of custom tools: they have no normal form."""
+    return [
+        f"messages[{index}].tool_calls[{place}]"
+        for index, message in enumerate(fields.raw["messages"])
+        for place, call in enumerate(message.get("tool_calls") or ())
+        if call.get("type") == "custom"
+    ]
+
+
+class _LegacyCalls:
+    """Gives the calls of legacy functions ids: a function's answer names the function, and means its last call."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._last: dict[str, str] = {}
+
+    def new(self, name: str) -> str:
+        self._count += 1
+        self._last[name] = f"call_legacy{self._count}"
+        return self._last[name]
+
+    def answered(self, name: str) -> str:
+        return self._last.get(name) or self.new(name)
+
+
+def _message(item: Fields, legacy: _LegacyCalls) -> Message:
     item.require("role")
+    if item.raw["role"] == "function":
+        called = legacy.answered(item.required_string("name"))
+        parts = tuple(part for part in _content(item) if isinstance(part, Text))
+        return Message("tool", (ToolResult(called, parts),))
     role = _ROLES[item.string("role", choices=tuple(_ROLES)) or ""]
     name = item.string("name")
     if role == "tool":
         parts = tuple(part for part in _content(item) if isinstance(part, Text))
         return Message(role, (ToolResult(item.required_string("tool_call_id"), parts),), name)
-    calls = tuple(_tool_call(call) for call in item.objects("tool_calls")) if role == "assistant" else ()
-    if not calls and role != "assistant":
+    if role != "assistant":
         item.require("content")
-    return Message(role, (*_content(item), *calls), name)
+        return Message(role, _content(item), name)
+    calls = tuple(_tool_call(call) for call in item.objects("tool_calls"))
+    function = item.object("function_call")
+    if function is not None:
+        called = legacy.new(function.required_string("name"))
+        calls = (*calls, ToolUse(called, function.raw["name"], function.string("arguments") or ""))
+    refusal = item.string("refusal") if item.raw.get("content") is None else None
+    return Message(role, (*_content(item), *((Text(refusal),) if refusal else ()), *calls), name)
 
 
 def _tool_call(call: Fields) -> ToolUse:
@@ -69,13 +106,13 @@ def _part(part: Fields) -> Part:
         return _image(inner)
     if kind == "input_audio":
         return Audio(inner.required_string("format"), inner.required_string("data"))
-    media_type, data = _data_url(inner.string("file_data"))
+    media_type, data = read_data_url(inner.string("file_data"))
     return File(inner.string("filename"), media_type, data, file_id=inner.string("file_id"))
 
 
 def _image(inner: Fields) -> Image:
     url = inner.required_string("url")
-    media_type, data = _data_url(url)
+    media_type, data = read_data_url(url)
     detail = inner.string("detail", choices=("auto", "low", "high", "original"))
     if data is not None:
         return Image(media_type, data, detail=detail)
@@ -84,7 +121,7 @@ def _image(inner: Fields) -> Image:
     return Image(url=url, detail=detail)
 
 
-def _data_url(url: str | None) -> tuple[str | None, str | None]:
+def read_data_url(url: str | None) -> tuple[str | None, str | None]:
     """Return (media type, base64) of a data URL, else (None, None)."""
     match = _DATA_URL.match(url or "")
     if match is None or url is None:

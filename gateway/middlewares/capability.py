@@ -177,7 +177,9 @@ def _rejection(unwanted: Collection[str], limit: int | None) -> str:
 
 def _needs_its_own_wire(names: Sequence[str], dialect: str) -> Refusal:
     return Refusal(
-        names[0], f"does not speak {dialect} itself and cannot be given {_listed(names)}; leave that out, or pin one"
+        names[0],
+        f"is sent a translation, which cannot carry {_listed(names)}: only a provider whose own format is {dialect} "
+        "can take that, so name one of its models or leave it out",
     )
 
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.plugin import Inline, Worker
-from gateway.types import Call, Chat, Event, Operation, Target, UpstreamRequest, UpstreamResponse
+from gateway.types import Call, Chat, Event, Operation, Target, Thinking, UpstreamRequest, UpstreamResponse
 
 from . import chat, chat_answer, embeddings, responses, responses_answer, speech, transcription
 from .errors import parse_error
@@ -54,7 +54,9 @@ class OpenAI:
         """Say whether the client's own bytes may go to this target."""
         if call.operation != "chat":
             return self.wire.get(call.operation) == call.dialect
-        return call.dialect == f"openai.{api_for(call, target)}"
+        if call.dialect != f"openai.{api_for(call, target)}":
+            return False
+        return call.dialect == "openai.chat" or not _holds_foreign_thinking(call)
 
     def lacks_at(self, call: Call, target: Target) -> frozenset[str]:
         """Return the parameters that the endpoint which serves the call has no field for."""
@@ -63,7 +65,7 @@ class OpenAI:
     def carries(self, call: Call, target: Target) -> frozenset[str]:
         """Return which further fields of the client go out."""
         if api_for(call, target) == "responses":
-            return responses.CARRIES if call.dialect == "openai.chat" else frozenset()
+            return responses.carried_extra(call)
         return chat.carried_extra(call)
 
     def operations(self) -> frozenset[Operation]:
@@ -122,6 +124,13 @@ class OpenAI:
             return request  # auth: none, and the server was given no key of its own
         name, value = ("api-key", key) if auth == "api-key" else ("authorization", f"Bearer {key}")
         return replace(request, headers={**request.headers, name: value})
+
+
+def _holds_foreign_thinking(call: Call) -> bool:
+    """Say whether the conversation holds another vendor's sealed reasoning, which this one would refuse to read."""
+    assert isinstance(call.body, Chat)
+    parts = (part for message in call.body.messages for part in message.parts)
+    return any(isinstance(part, Thinking) and part.vendor != responses.VENDOR for part in parts)
 
 
 def _url(target: Target, path: str) -> str:

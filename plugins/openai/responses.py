@@ -83,14 +83,20 @@ def refusal(chat: Chat) -> str | None:
     return None
 
 
-def _add_extra(body: dict[str, Any], call: Call, chat: Chat) -> None:
-    extra = {key: value for key, value in chat.extra.items() if value is not None}
+def carried_extra(call: Call) -> frozenset[str]:
+    """Return which of the client's further fields go out: all of the same format's, and what means the same in both."""
+    assert isinstance(call.body, Chat)
     if call.dialect == "openai.responses":
-        if "reasoning" in extra:
-            body["reasoning"] = {**extra.pop("reasoning"), **body.get("reasoning", {})}
-        body |= extra
-    elif call.dialect == "openai.chat":
-        body |= {key: value for key, value in extra.items() if key in CARRIES}
+        return frozenset(call.body.extra)
+    return CARRIES if call.dialect == "openai.chat" else frozenset()
+
+
+def _add_extra(body: dict[str, Any], call: Call, chat: Chat) -> None:
+    carries = carried_extra(call)
+    extra = {key: value for key, value in chat.extra.items() if value is not None and key in carries}
+    if "reasoning" in extra:
+        body["reasoning"] = {**extra.pop("reasoning"), **body.get("reasoning", {})}
+    body |= extra
 
 
 def _items(message: Message) -> Iterator[dict[str, Any]]:

@@ -156,7 +156,7 @@ def test_a_field_without_a_normal_form_needs_the_clients_own_wire() -> None:
     asked = call("vendor.chat", only_verbatim=("tools[0]",))
     assert fitted(asked, target()).dropped == ()
     assert refused(asked, target(), is_verbatim=False).param == "tools[0]"
-    assert "does not speak vendor.chat" in refused(asked, target(), is_verbatim=False).reason
+    assert "own format is vendor.chat" in refused(asked, target(), is_verbatim=False).reason
     assert refused(call(only_verbatim=("tools[0]",), seed=1), target(refuses={"seed"})).param == "tools[0]"
 
 
@@ -220,7 +220,7 @@ async def test_what_one_target_dropped_is_not_said_of_the_next() -> None:
 
 async def test_a_target_that_turns_out_unfit_lets_the_next_one_try() -> None:
     asked = replace(call(only_verbatim=("background",)), target=target(), is_verbatim=False)
-    with pytest.raises(UnsupportedByTarget, match="p/m does not speak") as caught:
+    with pytest.raises(UnsupportedByTarget, match="p/m is sent a translation") as caught:
         await adapt(asked, keeping([]))
     assert (caught.value.can_fail_over, caught.value.param) == (True, "background")
 
