@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from gateway.stores.budgets import Budgets
 from gateway.stores.cache import CacheStore
 from gateway.stores.rates import Rates
+from gateway.stores.thoughts import ThoughtStore
 from gateway.telemetry.metrics import Metrics
 from gateway.upstream import Upstream
 from gateway.upstream.http import HttpTransport
@@ -24,6 +25,7 @@ class Services:
     budgets: Budgets
     cache: CacheStore
     metrics: Metrics
+    thoughts: ThoughtStore = field(default_factory=lambda: ThoughtStore(time.monotonic))
     started_at: float = field(default_factory=time.time)
 
     async def aclose(self) -> None:

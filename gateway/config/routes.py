@@ -18,7 +18,7 @@ from gateway.types import Operation
 
 RESERVED = frozenset({"", "health", "metrics", "docs", "admin"})  # first segments of the gateway's own paths
 # The names in gateway.middlewares.ORDER; a test holds the two together. Importing it would bring in the whole server.
-LINKS = ("auth", "quota", "cache", "failover", "capability", "cost")
+LINKS = ("auth", "quota", "cache", "failover", "recall", "capability", "cost")
 NONE = "none"  # a route's way to say that a default is not for it
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+", re.ASCII)

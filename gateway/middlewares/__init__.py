@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.config.model import Config, Route
-from gateway.middlewares import auth, cache, capability, cost, failover, quota
+from gateway.middlewares import auth, cache, capability, cost, count, failover, quota, recall
 from gateway.services import Services
 from gateway.types import Middleware, Operation
 
@@ -21,13 +21,18 @@ class Link:
     is_for: frozenset[Operation] = frozenset({"chat", "embeddings", "speech", "transcription"})
 
 
-_ALL = frozenset[Operation]({"chat", "embeddings", "speech", "transcription", "models"})
+_ALL = frozenset[Operation]({"chat", "embeddings", "speech", "transcription", "models", "voices", "tokens", "proxy"})
+_TRIED = frozenset[Operation]({"chat", "embeddings", "speech", "transcription", "tokens"})
+_CHAT = frozenset[Operation]({"chat"})
+_TOKENS = frozenset[Operation]({"tokens"})
 
 ORDER: tuple[Link, ...] = (
     Link("auth", auth.build, "first: everything after it is decided for a client", _ALL),
     Link("quota", quota.build, "before the cache: a stranger's flood of hits is a flood too", _ALL),
     Link("cache", cache.build, "before failover: an answer that is there needs no target"),
-    Link("failover", failover.build, "chooses the target, so all that is per target stands inside it"),
-    Link("capability", capability.build, "per attempt: sends what this target takes", frozenset({"chat"})),
+    Link("failover", failover.build, "chooses the target, so all that is per target stands inside it", _TRIED),
+    Link("recall", recall.build, "per attempt: a vendor's thinking goes back to that vendor alone", _CHAT),
+    Link("capability", capability.build, "per attempt, after recall: sends what this target takes", _CHAT),
+    Link("count", count.build, "per attempt: only a target can say whether it counts", _TOKENS),
     Link("cost", cost.build, "per attempt: what a failed attempt used was used"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from gateway.config.model import Config, Route
 from gateway.middlewares.estimate import cost_nano_usd, estimated_units
@@ -17,6 +18,7 @@ from gateway.types import (
     TextDelta,
     ThinkingDelta,
     ToolDelta,
+    Units,
     Usage,
     Verbatim,
 )
@@ -54,11 +56,12 @@ class _Bill:
             return
         self._is_settled = True
         attempt, call = self._attempt, self._call
+        attempt.is_estimated = self.usage is None or self.usage.is_estimated
         if self.usage is not None:
-            attempt.units, attempt.is_estimated = self.usage.units, self.usage.is_estimated
-        else:
-            attempt.units = estimated_units(call, self.content_events, self.content_bytes)
-            attempt.is_estimated = True
+            attempt.units = self.usage.units
+        if attempt.is_estimated:
+            seen = estimated_units(call, self.content_events, self.content_bytes)
+            attempt.units = seen if self.usage is None else _at_least(self.usage.units, seen.output_tokens)
         price = call.target.model.price if call.target is not None else None
         if price is not None:
             attempt.cost_nano_usd = cost_nano_usd(attempt.units, price)
@@ -66,6 +69,11 @@ class _Bill:
 
     async def close(self) -> None:
         self.settle()
+
+
+def _at_least(units: Units, output_tokens: int) -> Units:
+    """What a vendor said before it was cut off: its input is exact, of its output more may have been seen since."""
+    return replace(units, output_tokens=max(units.output_tokens, output_tokens))
 
 
 async def _read_along(events: AsyncIterator[Event], bill: _Bill) -> AsyncIterator[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway import json
 from gateway.types import (
     Call,
     Chat,
@@ -66,11 +67,14 @@ def estimated_units(call: Call, content_events: int, content_bytes: int) -> Unit
 def input_tokens(chat: Chat) -> int:
     """Return about how many tokens a chat's input has."""
     size = sum(_part_bytes(part) for message in chat.messages for part in message.parts)
+    size += sum(
+        len(tool.name) + len(tool.description or "") + len(json.dumps(dict(tool.parameters))) for tool in chat.tools
+    )
     return -(-size // BYTES_PER_TOKEN) + 4 * len(chat.messages)
 
 
 def _upper(call: Call, target: Target) -> int:
-    if target.model.price is None:
+    if target.model.price is None or call.operation == "tokens":
         return 0
     units = _input_units(call)
     if isinstance(call.body, Chat):

@@ -19,7 +19,7 @@ _BUDGETS = {"minimal": 1_024, "low": 2_048, "medium": 8_192, "high": 16_384, "xh
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What goes into `thinking`, `output_config.effort` and `max_tokens`, and which fields of the chat have no place."""
+    """What goes into `thinking`, `output_config.effort` and `max_tokens`, and what of the chat has no place."""
 
     max_tokens: int
     thinking: Mapping[str, Any] = EMPTY

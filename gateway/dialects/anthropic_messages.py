@@ -1,0 +1,33 @@
+"""Anthropic's messages: what a client sends to `POST /v1/messages` and reads from it.
+
+Wire format: vendors.md 2, read from the official package 2.12.0 on 2026-11-23.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from gateway.dialects.anthropic_answer import encode_chat
+from gateway.dialects.anthropic_chat import read_chat
+from gateway.dialects.anthropic_errors import encode_json_error, encode_sse_error
+from gateway.dialects.fields import parse_object
+from gateway.errors import GatewayError
+from gateway.types import Ask, Call, Event, Inbound, Operation, Rendered
+
+
+class AnthropicMessages:
+    name = "anthropic.messages"
+    operation: Operation = "chat"
+    takes_form = False
+
+    def decode(self, inbound: Inbound) -> Ask:
+        fields = parse_object(inbound.body)
+        fields.require("max_tokens")
+        chat = read_chat(fields, max_tokens=fields.integer("max_tokens", 0))
+        return Ask(fields.string("model") or "", chat, fields.boolean("stream") or False)
+
+    async def encode(self, call: Call, events: AsyncIterator[Event]) -> Rendered:
+        return await encode_chat(call, events)
+
+    def encode_error(self, error: GatewayError, request_id: str, *, started: bool) -> bytes:
+        return encode_sse_error(error, request_id) if started else encode_json_error(error, request_id)
