@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 from gateway.errors import UpstreamMalformed
 
 MAX_EVENT_BYTES = 4_194_304  # one event may carry a base64 image; more is not an event any more
+# A line ends in CRLF, LF or CR. A CR that ends what has come so far may be half of a CRLF.
+_BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?:\r\n|\n|\r(?=[^\n]))")
+_LONGEST_BLANK_LINE = 4
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +30,34 @@ async def read(chunks: AsyncIterator[bytes]) -> AsyncIterator[Event]:
     What follows the last blank line is no event and is dropped: a stream's end mark says whether it was complete.
     Raises UpstreamMalformed where one event is larger than MAX_EVENT_BYTES.
     """
-    buffer = b""
+    pending = bytearray()
     async for chunk in chunks:
-        buffer = buffer + chunk if buffer else chunk
-        while (end := _end_of_event(buffer)) > 0:
-            raw, buffer = buffer[:end], buffer[end:]
-            yield parse(raw)
-        if len(buffer) > MAX_EVENT_BYTES:
-            raise UpstreamMalformed(f"an event of the stream is larger than {MAX_EVENT_BYTES} bytes")
+        if pending:
+            searched = max(0, len(pending) - _LONGEST_BLANK_LINE)
+            pending += chunk
+            if not any(_ends(pending, searched)):
+                _check_size(pending)
+                continue
+            chunk = bytes(pending)
+            pending.clear()
+        start = 0
+        for end in _ends(chunk, 0):
+            yield parse(chunk[start:end])
+            start = end
+        pending += chunk[start:]
+        _check_size(pending)
+    if any(_ends(pending + b" ", 0)):  # a CR ended it after all
+        yield parse(bytes(pending))
 
 
 def parse(raw: bytes) -> Event:
     """Return the event in `raw`, which ends with its blank line."""
-    if raw.startswith(b"data: ") and raw.find(b"\n", 0, -2) < 0:  # one data line: nearly all events of all vendors
-        return Event(raw[6:].rstrip(b"\r\n"), "", raw)
+    line = raw.rstrip(b"\r\n")
+    if line.startswith(b"data: ") and b"\n" not in line and b"\r" not in line:  # nearly all events of all vendors
+        return Event(line[6:], "", raw)
     name = ""
     data: list[bytes] = []
-    for line in raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"):
+    for line in raw.removeprefix(_BYTE_ORDER_MARK).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"):
         key, _, value = line.partition(b":")
         value = value[1:] if value.startswith(b" ") else value
         if key == b"data":
@@ -62,11 +78,15 @@ def write(data: bytes, name: str = "") -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
 
 
-def _end_of_event(buffer: bytes) -> int:
-    """Return the position after the first blank line, or 0 where there is none yet."""
-    ends = []
-    for mark in (b"\n\n", b"\r\n\r\n", b"\r\r"):
-        at = buffer.find(mark)
-        if at >= 0:
-            ends.append(at + len(mark))
-    return min(ends, default=0)
+def _ends(buffer: bytes | bytearray, start: int) -> Iterator[int]:
+    """Yield the position after each blank line from `start` on."""
+    if buffer.find(b"\r", start) >= 0:
+        yield from (match.end() for match in _BLANK_LINE.finditer(buffer, start))
+        return
+    while (start := buffer.find(b"\n\n", start) + 2) >= 2:  # as nearly all vendors write
+        yield start
+
+
+def _check_size(pending: bytearray) -> None:
+    if len(pending) > MAX_EVENT_BYTES:
+        raise UpstreamMalformed(f"an event of the stream is larger than {MAX_EVENT_BYTES} bytes")
