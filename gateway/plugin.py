@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
 from gateway.errors import GatewayError, UpstreamMalformed
-from gateway.types import Call, Chat, Event, Operation, Target, UpstreamRequest, UpstreamResponse
+from gateway.types import Call, Chat, Event, Model, Operation, Target, UpstreamRequest, UpstreamResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class Plugin(Protocol):
     wire: Mapping[Operation, str]  # the dialect that is this vendor's own wire format, where there is one
     default_voices: Mapping[str, str]  # logical voice -> the vendor's; routes.yaml overrides
     # Optional, see `lacking`: `lacks: frozenset[str]`, the fields of `Chat` that the vendor's format cannot express.
+    # Optional, see gateway.middlewares.recall: `vendor: str`, whose `types.Thinking` it sends back; it skips others'.
 
     def operations(self) -> frozenset[Operation]:
         """What this plugin can do at all."""
@@ -119,6 +120,15 @@ def carried(call: Call, target: Target) -> Container[str]:
         return call.body.extra if isinstance(call.body, Chat) else ()
     carries: Callable[[Call, Target], frozenset[str]] | None = getattr(target.provider.plugin, "carries", None)
     return carries(call, target) if carries is not None else ()
+
+
+def voices_for(plugin: Plugin, model: Model) -> Mapping[str, str]:
+    """Return logical voice -> the vendor's for one model: `Plugin.default_voices`.
+
+    A plugin whose models have different voices says so by `voices_at(model) -> Mapping[str, str]`.
+    """
+    voices_at: Callable[[Model], Mapping[str, str]] | None = getattr(plugin, "voices_at", None)
+    return voices_at(model) if voices_at is not None else plugin.default_voices
 
 
 async def read_all(response: UpstreamResponse, limit_bytes: int) -> bytes:

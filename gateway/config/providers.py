@@ -181,6 +181,7 @@ def _model(name: str, section: Section, provider: str, plugin: Plugin) -> Model:
         formats=frozenset(section.get("formats", ())),
         containers=frozenset(section.get("containers", ())),
         max_chars=_whole(section, "max_chars"),
+        max_bytes=_whole(section, "max_bytes"),
         max_upload_bytes=_whole(section, "max_upload_bytes"),
         max_output_tokens=_whole(section, "max_output_tokens"),
         context_tokens=_whole(section, "context_tokens"),

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from gateway.config.model import Config, ModelAlias
 from gateway.config.names import nearest_names
+from gateway.plugin import voices_for
 from gateway.types import Model, Operation, Provider, Target
 
 WILDCARD = "*"  # in an alias: any characters; as a target's model: whatever name the client gave
@@ -18,9 +19,8 @@ _NAME = re.compile(r"[A-Za-z0-9._:@/+-]{1,256}", re.ASCII)  # of a model, as cli
 
 def make_target(provider: Provider, model: Model, voices: Mapping[str, Mapping[str, str]]) -> Target:
     """Return the target; the voices of routes.yaml (provider -> logical -> vendor's) overlay the plugin's own."""
-    return Target(
-        provider, model, MappingProxyType({**provider.plugin.default_voices, **voices.get(provider.name, {})})
-    )
+    own = voices_for(provider.plugin, model)
+    return Target(provider, model, MappingProxyType({**own, **voices.get(provider.name, {})}))
 
 
 def resolve(config: Config, name: str, operation: Operation) -> tuple[ModelAlias | None, tuple[Target, ...]]:
@@ -32,9 +32,10 @@ def resolve(config: Config, name: str, operation: Operation) -> tuple[ModelAlias
     """
     if not _NAME.fullmatch(name) or ".." in name:
         return None, ()  # a wildcard would carry it into a vendor's URL
+    operation = "chat" if operation == "tokens" else operation  # those of a chat's input, which its model counts
     for alias in config.models:
         if alias.operation == operation and _matches(alias.pattern, name):
-            return alias, tuple(filled for target in alias.targets for filled in _filled(target, name))
+            return alias, tuple(filled for target in alias.targets for filled in _filled(target, name, config.voices))
     rows = [
         make_target(provider, model, config.voices)
         for provider in config.providers.values()
@@ -79,11 +80,11 @@ def _matches(pattern: str, name: str) -> bool:
     return True
 
 
-def _filled(target: Target, name: str) -> tuple[Target, ...]:
+def _filled(target: Target, name: str, voices: Mapping[str, Mapping[str, str]]) -> tuple[Target, ...]:
     """Put `name` in the place of a target's wildcard; nothing where the provider's model of it does other work."""
     if target.model.name != WILDCARD:
         return (target,)
     row = target.provider.models.get(name)
     if row is None:
-        return (replace(target, model=replace(target.model, name=name)),)
-    return (replace(target, model=row),) if row.operation == target.model.operation else ()
+        return (make_target(target.provider, replace(target.model, name=name), voices),)
+    return (make_target(target.provider, row, voices),) if row.operation == target.model.operation else ()

@@ -44,6 +44,9 @@ def refuse(call: Call, target: Target) -> Refusal | None:
             most = target.model.max_chars
             if most is not None and len(speech.text) > most:
                 return Refusal(name, "input", f"takes at most {most} characters, not {len(speech.text)}")
+            most = target.model.max_bytes
+            if most is not None and (size := len(speech.text.encode(errors="replace"))) > most:
+                return Refusal(name, "input", f"takes at most {most} bytes of UTF-8, not {size}")
         case Recording() as recording:
             if target.model.containers and recording.container not in target.model.containers:
                 return Refusal(
