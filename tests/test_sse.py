@@ -49,7 +49,7 @@ def streams(draw: st.DrawFn) -> tuple[bytes, list[tuple[bytes, str]]]:
                 raw += (b":" if field == "comment" else b"id: ") + value
             raw += draw(EOL)
         # An LF after a CR would be one line's end with it, and no blank line.
-        raw += draw(EOL.filter(lambda eol: not (raw.endswith(b"\r") and eol.startswith(b"\n"))))
+        raw += draw(st.sampled_from([b"\r", b"\r\n"]) if raw.endswith(b"\r") else EOL)
         events.append((b"\n".join(data), name))
     return raw, events
 
