@@ -45,6 +45,23 @@ def insert_member(raw: bytes, key: str, value: Any) -> bytes:
     return b"%b%b%b:%b%b" % (raw[:end], comma, orjson.dumps(key), orjson.dumps(value), raw[end:])
 
 
+def remove_member(raw: bytes, key: str) -> bytes:
+    """Return `raw`, a JSON object, without the string at top-level `key` and every other byte as it was.
+
+    Raises InvalidRequest where the key stands there twice.
+    """
+    span = _span(raw, key)
+    if span is None:
+        return raw
+    colon = raw.rindex(b":", 0, span[0])
+    closing = raw.rindex(b'"', 0, colon)
+    before = raw[: raw.rindex(b'"', 0, closing)]
+    end = _skip_space(raw, span[1])
+    if raw[end : end + 1] == b",":
+        return before + raw[end + 1 :]
+    return before.rstrip(b" \t\r\n").removesuffix(b",") + raw[end:]
+
+
 def _span(raw: bytes, key: str) -> tuple[int, int] | None:
     """Return where the value of top-level `key` starts and ends, quotes included; None where it does not stand."""
     quoted = b'"%b"' % key.encode()

@@ -7,13 +7,27 @@ from dataclasses import dataclass, replace
 
 from gateway.chain import compose
 from gateway.config.model import Config, Route
+from gateway.config.pin import pinned, pinned_targets, with_own_voice
 from gateway.config.resolve import nearest, resolve
+from gateway.config.voices import list_voices, speakers
 from gateway.dialects import DIALECTS, Dialect
 from gateway.errors import InvalidRequest, UnknownModel
 from gateway.middlewares import ORDER
 from gateway.routes import RouteTable
 from gateway.services import Services
-from gateway.types import Call, Catalog, Event, Handler, Head, Listing, Middleware, ModelCard, Reply
+from gateway.types import (
+    Call,
+    Catalog,
+    Event,
+    Handler,
+    Head,
+    Listing,
+    Middleware,
+    ModelCard,
+    Reply,
+    VoiceCatalog,
+    VoiceListing,
+)
 from gateway.upstream.attempt import attempt_with
 
 Admit = Callable[[Head], Head]
@@ -41,6 +55,10 @@ class Snapshot:
         """Return the call with its targets. Raises UnknownModel with the nearest names, or InvalidRequest."""
         if isinstance(call.body, Catalog):
             return call
+        if call.provider:
+            return self._pinned(call, route)
+        if isinstance(call.body, VoiceCatalog):
+            return call
         model = call.model or route.model
         if not model:
             raise InvalidRequest("'model' is required; GET /v1/models lists what there is", param="model")
@@ -52,18 +70,26 @@ class Snapshot:
         call.receipt.model = model
         return replace(call, model=model, targets=targets)
 
+    def _pinned(self, call: Call, route: Route) -> Call:
+        provider = pinned(self.config, call.provider)
+        if isinstance(call.body, VoiceCatalog):
+            return call
+        model, targets = pinned_targets(self.config, provider, call.operation, call.model, route.model)
+        call.receipt.model = model
+        return replace(call, model=model, targets=tuple(with_own_voice(target, call.body) for target in targets))
+
 
 def build_snapshot(config: Config, services: Services, number: int) -> Snapshot:
     """Return the snapshot for a configuration; changes nothing in `services`."""
     attempt = attempt_with(services.upstream)
-    listing = _lister(config)
+    listings: dict[str, Handler] = {"models": _lister(config), "voices": _voice_lister(config)}
     endpoints = RouteTable[Endpoint]()
     for route in config.routes:
         dialect = DIALECTS[route.dialect]
         links = _links(route, dialect, config, services)
         admits = tuple(link.admit for link in links if hasattr(link, "admit"))
         limit = config.server.max_upload_bytes if dialect.takes_form else config.server.max_body_bytes
-        handler = compose(links, listing if dialect.operation == "models" else attempt)
+        handler = compose(links, listings.get(dialect.operation, attempt))
         endpoints.add(route.method, route.path, Endpoint(route, dialect, admits, handler, limit))
     targets = frozenset(target.name for alias in config.models for target in alias.targets)
     return Snapshot(config, f"{number}-{config.digest}", endpoints, targets)
@@ -108,6 +134,24 @@ def _lister(config: Config) -> Handler:
         if wanted is not None and wanted not in by_id:
             raise UnknownModel(f"model {wanted[:100]!r} is not known; GET /v1/models lists them", param="model")
         return Reply(_once(Listing((by_id[wanted],) if wanted is not None else tuple(by_id.values()))))
+
+    return listing
+
+
+def _voice_lister(config: Config) -> Handler:
+    """Return the handler that answers which voices there are."""
+
+    async def listing(call: Call) -> Reply:
+        assert isinstance(call.body, VoiceCatalog)
+        wanted = call.body.model
+        providers = speakers(config, wanted)
+        if wanted and resolve(config, wanted, "speech") == (None, ()):
+            near = nearest(config, wanted, "speech")
+            hint = f"did you mean {', '.join(near)}?" if near else "GET /v1/models lists what there is"
+            raise UnknownModel(f"model {wanted[:100]!r} is not served for speech; {hint}", param="model")
+        if call.provider:
+            providers = tuple(provider for provider in providers if provider.name == call.provider)
+        return Reply(_once(VoiceListing(list_voices(config, providers, call.body.language))))
 
     return listing
 

@@ -128,7 +128,7 @@ class _Middlewares:
 def _route(section: Section, operation: Operation, defaults: _Policies, middlewares: _Middlewares) -> Route:
     policies = _policies(section, defaults)
     return Route(
-        method=section.get("method", "GET" if operation == "models" else "POST"),
+        method=section.get("method", "GET" if operation in ("models", "voices") else "POST"),
         path=section.get("path"),
         dialect=section.get("dialect"),
         model=section.get("model"),

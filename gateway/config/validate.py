@@ -35,8 +35,8 @@ def _check_model(route: Route, section: Section, config: Config, root: Section, 
     if route.model is None:
         return
     place = section.at("model")
-    if operation == "models":
-        place.error(f"a route of dialect '{route.dialect}' lists models and takes none")
+    if operation in ("models", "voices"):
+        place.error(f"a route of dialect '{route.dialect}' lists {operation} and takes no model")
         return
     alias, targets = resolve(config, route.model, operation)
     if alias is not None or targets:
@@ -56,7 +56,7 @@ def _check_model(route: Route, section: Section, config: Config, root: Section, 
 
 def _check_prices(route: Route, section: Section, config: Config, operation: Operation, faulty: Faulty) -> None:
     """A model that is off today is reachable tomorrow, so credentials do not matter here; `enabled: false` does."""
-    if operation == "models":
+    if operation in ("models", "voices"):
         return
     unpriced = sorted({name for name in _unpriced(config, operation) if name.partition("/")[0] not in faulty})
     if not unpriced:

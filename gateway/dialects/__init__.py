@@ -6,9 +6,16 @@ from collections.abc import AsyncIterator, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
+from gateway.dialects.anthropic_count_tokens import AnthropicCountTokens
+from gateway.dialects.anthropic_messages import AnthropicMessages
+from gateway.dialects.anthropic_models import AnthropicModels
 from gateway.dialects.gemini_embed import GeminiEmbed
 from gateway.dialects.gemini_generate import GeminiGenerate, GeminiStream
 from gateway.dialects.gemini_models import GeminiModels
+from gateway.dialects.native_llm import NativeGenerate
+from gateway.dialects.native_stt import NativeStt
+from gateway.dialects.native_tts import NativeTts
+from gateway.dialects.native_voices import NativeVoices, OpenAIVoices
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.dialects.openai_completions import OpenAICompletions
 from gateway.dialects.openai_embeddings import OpenAIEmbeddings
@@ -51,6 +58,14 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
             OpenAISpeech(),
             OpenAITranscription(),
             OpenAIModels(),
+            OpenAIVoices(),
+            NativeGenerate(),
+            NativeTts(),
+            NativeStt(),
+            NativeVoices(),
+            AnthropicMessages(),
+            AnthropicCountTokens(),
+            AnthropicModels(),
             GeminiGenerate(),
             GeminiStream(),
             GeminiEmbed(),

@@ -14,6 +14,7 @@ from gateway import json
 from gateway.chain import close
 from gateway.dialects import Dialect
 from gateway.dialects.openai_errors import encode_json_error
+from gateway.dialects.pin import read_pin
 from gateway.errors import GatewayError, MethodNotAllowed, PermissionDenied
 from gateway.server import cors
 from gateway.server.body import BodyReader
@@ -152,6 +153,7 @@ async def _decode(dialect: Dialect, inbound: Inbound, endpoint: Endpoint, receip
         ask = await asyncio.to_thread(dialect.decode, inbound)
     else:
         ask = dialect.decode(inbound)
+    ask, raw = read_pin(ask, inbound)
     total_s = endpoint.route.total_s
     return Call(
         id=receipt.id,
@@ -163,7 +165,9 @@ async def _decode(dialect: Dialect, inbound: Inbound, endpoint: Endpoint, receip
         receipt=receipt,
         stream=ask.stream,
         deadline_s=receipt.started_s + total_s if total_s is not None else float("inf"),
-        raw=inbound.body if inbound.form is None else None,
+        raw=raw if inbound.form is None else None,
+        provider=ask.provider,
+        values=ask.values,
     )
 
 

@@ -29,7 +29,7 @@ def test_a_routes_model_may_be_anything_that_resolves(setup: Setup, model: str) 
 
 def test_a_route_that_lists_models_takes_none(setup: Setup) -> None:
     setup.routes("routes:", "routes:\n  - {path: /v1/models, dialect: openai.models, model: fast}")
-    assert "lists models and takes none" in setup.problems()[0]
+    assert "lists models and takes no model" in setup.problems()[0]
 
 
 def test_a_pattern_that_takes_any_model_cannot_be_budgeted(setup: Setup) -> None:
