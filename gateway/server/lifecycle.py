@@ -102,7 +102,7 @@ class Reloader:
         now = config.server
         gateway.snapshot = snapshot
         adopt(snapshot, gateway.services)
-        await gateway.services.upstream.retain(set(config.providers))
+        gateway.services.upstream.retain(config.providers.values())
         gateway.services.metrics.reloads.labels("applied").inc()
         logs.set_up(config.server.log_level)
         logs.LOGGER.info("reload applied: configuration %s serves", snapshot.generation)

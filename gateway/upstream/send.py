@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
 
 from gateway.errors import UpstreamTimeout
@@ -12,7 +12,10 @@ from gateway.types import Provider, Target, UpstreamRequest, UpstreamResponse
 from gateway.upstream.http import HttpTransport
 from gateway.upstream.workers import WorkerPool
 
+RETIRE_POLL_S = 0.2  # how often a pool that a reload left is looked at
+
 Transport = Callable[[UpstreamRequest], Awaitable[UpstreamResponse]]
+_PoolKey = tuple[str, str, int]  # provider, file, number of processes: what makes a pool another one
 
 
 class Upstream:
@@ -20,7 +23,8 @@ class Upstream:
 
     def __init__(self, http: HttpTransport) -> None:
         self._http = http
-        self._pools: dict[str, WorkerPool] = {}
+        self._pools: dict[_PoolKey, WorkerPool] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
 
     async def send(self, request: UpstreamRequest, target: Target, deadline_s: float) -> UpstreamResponse:
         """Return the answer once its head is there; its chunks raise UpstreamTimeout when they stall.
@@ -40,13 +44,21 @@ class Upstream:
             ) from error
         return replace(response, chunks=_bounded(response.chunks, target, deadline_s))
 
-    async def retain(self, providers: set[str]) -> None:
-        """Close the subprocesses of providers that are no longer configured."""
-        for name in self._pools.keys() - providers:
-            await self._pools.pop(name).aclose()
+    def retain(self, providers: Iterable[Provider]) -> None:
+        """Let go of the subprocesses that no provider of these needs, each as soon as it has answered what it began."""
+        needed = {_pool_key(provider, backend) for provider in providers if (backend := _worker(provider)) is not None}
+        for key in self._pools.keys() - needed:
+            task = asyncio.create_task(_retire(self._pools.pop(key)), name=f"retire workers of {key[0]}")
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
 
     async def aclose(self) -> None:
-        await self.retain(set())
+        """Close every connection and end every subprocess; what is under way is cut."""
+        for task in self._retiring:
+            task.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+        await asyncio.gather(*(pool.aclose() for pool in self._pools.values()))
+        self._pools.clear()
         await self._http.aclose()
 
     def _transport(self, provider: Provider) -> Transport:
@@ -58,11 +70,28 @@ class Upstream:
         return self._pool(provider, backend).answer
 
     def _pool(self, provider: Provider, backend: Worker) -> WorkerPool:
-        pool = self._pools.get(provider.name)
+        key = _pool_key(provider, backend)
+        pool = self._pools.get(key)
         if pool is None:
-            size = int(provider.options.get("workers", 1))
-            pool = self._pools[provider.name] = WorkerPool(backend.file, size, name=provider.name)
+            pool = self._pools[key] = WorkerPool(backend.file, key[2], name=provider.name)
         return pool
+
+
+def _worker(provider: Provider) -> Worker | None:
+    backend = provider.plugin.backend
+    return backend if isinstance(backend, Worker) else None
+
+
+def _pool_key(provider: Provider, backend: Worker) -> _PoolKey:
+    return provider.name, backend.file, int(provider.options.get("workers", 1))
+
+
+async def _retire(pool: WorkerPool) -> None:
+    try:
+        while pool.is_busy:  # noqa: ASYNC110  # seldom, short, and nobody waits for it
+            await asyncio.sleep(RETIRE_POLL_S)
+    finally:
+        await pool.aclose()
 
 
 async def _bounded(chunks: AsyncIterator[bytes], target: Target, deadline_s: float) -> AsyncIterator[bytes]:

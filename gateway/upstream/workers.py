@@ -34,6 +34,11 @@ class WorkerPool:
         self._reapers: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is being answered, or waits to be."""
+        return self._waiting > 0 or len(self._all) > len(self._idle)
+
     async def answer(self, request: UpstreamRequest) -> UpstreamResponse:
         """Return the answer once its head is there; its chunks raise UpstreamCut where the process ends before them.
 
