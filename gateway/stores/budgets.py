@@ -23,27 +23,26 @@ class Budgets:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now  # seconds since the epoch
-        self._spent: dict[tuple[str, Window], tuple[str, int]] = {}  # -> (period, spent and reserved)
+        self._tables: dict[Window, tuple[str, dict[str, int]]] = {}  # -> (period, who -> spent and reserved)
 
     def reserve(self, who: str, window: Window, limit_nano_usd: int, nano_usd: int) -> Reservation | None:
         """Hold `nano_usd` for a call, or return None where the budget does not cover it."""
-        period = self._period(window)
-        spent = self.spent(who, window)
+        period, table = self._running(window)
+        spent = table.get(who, 0)
         if spent >= limit_nano_usd or spent + nano_usd > limit_nano_usd:
             return None
-        self._spent[who, window] = (period, spent + nano_usd)
+        table[who] = spent + nano_usd
         return Reservation(who, window, period, nano_usd)
 
     def settle(self, reservation: Reservation, cost_nano_usd: int) -> None:
         """Put what the call cost in the place of what was held; a period that is over is not charged to the next."""
-        period, spent = self._spent.get((reservation.who, reservation.window), ("", 0))
+        period, table = self._running(reservation.window)
         if period == reservation.period:
-            self._spent[reservation.who, reservation.window] = (period, spent - reservation.nano_usd + cost_nano_usd)
+            table[reservation.who] = table.get(reservation.who, 0) - reservation.nano_usd + cost_nano_usd
 
     def spent(self, who: str, window: Window) -> int:
         """Return what is spent or held in the running period, in nano-dollars."""
-        period, spent = self._spent.get((who, window), ("", 0))
-        return spent if period == self._period(window) else 0
+        return self._running(window)[1].get(who, 0)
 
     def resets_in_s(self, window: Window) -> float | None:
         """Return the seconds to the period's end; None where it has none."""
@@ -60,6 +59,14 @@ class Budgets:
             case _:
                 return None
         return (end - now).total_seconds()
+
+    def _running(self, window: Window) -> tuple[str, dict[str, int]]:
+        """The period and what was spent in it. A clock that is set back does not bring an earlier period back."""
+        period = self._period(window)
+        running = self._tables.get(window)
+        if running is None or running[0] < period:
+            running = self._tables[window] = (period, {})
+        return running
 
     def _period(self, window: Window) -> str:
         stamp = datetime.fromtimestamp(self._now(), UTC).isoformat()
