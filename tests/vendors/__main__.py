@@ -7,9 +7,10 @@ import asyncio
 import signal
 
 from tests.vendors.openai import OpenAIServer
+from tests.vendors.openai.azure import AzureServer
 from tests.vendors.server import VendorServer
 
-VENDORS: dict[str, type[VendorServer]] = {"openai": OpenAIServer}
+VENDORS: dict[str, type[VendorServer]] = {"azure": AzureServer, "openai": OpenAIServer}
 
 
 def main() -> None:

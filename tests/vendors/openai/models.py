@@ -11,7 +11,7 @@ from typing import Any, Literal
 from tests.vendors.faults import split_model
 from tests.vendors.openai.errors import Refusal
 
-Operation = Literal["chat", "embeddings", "speech", "transcription"]
+Operation = Literal["chat", "completions", "embeddings", "speech", "transcription"]
 CREATED_AT = 1_790_000_000  # one fixed instant, so that answers are the same on every run
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 WHISPER_FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
@@ -68,6 +68,7 @@ RULES: tuple[ModelRule, ...] = (
     _chat("gpt-4.1"),
     _chat("gpt-4o", shutdown_date="2027-01-14"),
     _chat("gpt-4o-mini", shutdown_date="2027-01-14"),
+    ModelRule("gpt-3.5-turbo-instruct", "completions"),
     ModelRule("text-embedding-3-small", "embeddings", dimensions=1536, can_shorten=True),
     ModelRule("text-embedding-3-large", "embeddings", dimensions=3072, can_shorten=True),
     ModelRule("text-embedding-ada-002", "embeddings", dimensions=1536),

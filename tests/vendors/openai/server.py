@@ -9,10 +9,12 @@ from tests.vendors.answers import Answer
 from tests.vendors.faults import Fault
 from tests.vendors.openai.chat import chat_answer
 from tests.vendors.openai.chat_usage import PromptCache
+from tests.vendors.openai.completions import completions_answer
 from tests.vendors.openai.embeddings import embeddings_answer
 from tests.vendors.openai.errors import JSON_HEADERS, Refusal, fault_body, refusal_answer
 from tests.vendors.openai.models import RULES, find_model
 from tests.vendors.openai.requests import check_key
+from tests.vendors.openai.responses import Memory, responses_answer
 from tests.vendors.openai.speech import speech_answer
 from tests.vendors.openai.transcription import transcription_answer, translation_answer
 from tests.vendors.recording import RequestRecord
@@ -50,16 +52,25 @@ class OpenAIServer(VendorServer):
         self.api_key = api_key
         self.identity = identity
         self._prompts = PromptCache()
+        self._memory: Memory = {}
 
     def answer(self, record: RequestRecord) -> Answer:
         """Return the answer to a request; a refusal in OpenAI's error body."""
         try:
-            check_key(record, self.api_key)
-            answer = self._route(record)
+            self.check_auth(record)
+            answer = self._route(record, self.route_of(record))
         except Refusal as refusal:
             record.refusal = refusal.message
             answer = refusal_answer(refusal)
         return self._with_headers(answer, record)
+
+    def check_auth(self, record: RequestRecord) -> None:
+        """Refuse a request without exactly the right key."""
+        check_key(record, self.api_key)
+
+    def route_of(self, record: RequestRecord) -> str:
+        """Return the path under which OpenAI has what is asked for; for vendors that have it elsewhere."""
+        return record.path
 
     def error_answer(self, fault: Fault) -> Answer:
         """Return OpenAI's error body with the fault's status, code and retry headers."""
@@ -67,16 +78,28 @@ class OpenAIServer(VendorServer):
         return Answer(fault.status, headers, (compact(fault_body(fault)),))
 
     def error_event(self, fault: Fault) -> bytes:
-        """Return the error as an event; the SDK raises APIError on a truthy `error` in one."""
-        return data_event(fault_body(fault))
+        """Return the error as an event, in the form of responses for a fault of that path.
+
+        Elsewhere the SDK raises APIError on an event with a truthy `error`.
+        """
+        body = fault_body(fault)
+        if fault.path != "/v1/responses":
+            return data_event(body)
+        named = {name: body["error"][name] for name in ("code", "message", "param")}
+        return data_event({"type": "error", "sequence_number": 99} | named, "error")
 
     def reset(self) -> None:
         """Forget requests, faults and cached prompts."""
         super().reset()
         self._prompts.clear()
+        self._memory.clear()
 
-    def _route(self, record: RequestRecord) -> Answer:
-        match record.method, record.path:
+    def _route(self, record: RequestRecord, path: str) -> Answer:
+        match record.method, path:
+            case "POST", "/v1/responses":
+                return responses_answer(record, self.identity, self._prompts, self._memory)
+            case "POST", "/v1/completions":
+                return completions_answer(record, self.identity)
             case "POST", "/v1/chat/completions":
                 return chat_answer(record, self.identity, self._prompts)
             case "POST", "/v1/embeddings":
@@ -90,7 +113,7 @@ class OpenAIServer(VendorServer):
             case "GET", "/v1/models":
                 body = {"object": "list", "data": [rule.as_json() for rule in RULES]}
                 return Answer(200, JSON_HEADERS, (compact(body),))
-            case "GET", path if path.startswith("/v1/models/") and path.count("/") == 3:
+            case "GET", _ if path.startswith("/v1/models/") and path.count("/") == 3:
                 record.model = unquote(path.removeprefix("/v1/models/"))
                 return Answer(200, JSON_HEADERS, (compact(find_model(record.model).as_json()),))
         raise Refusal(f"Invalid URL ({record.method} {record.path})", status=404)
