@@ -706,12 +706,16 @@ Middleware = Callable[[Call, Handler], Awaitable[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """An answer in the client's dialect. `body` is bytes where it is complete, else chunks as they come."""
+    """An answer in the client's dialect. `body` is bytes where it is complete, else chunks as they come.
+
+    `keep_alive` is what an event stream sends while it waits: a comment, which every reader passes over.
+    """
 
     content_type: str
     body: bytes | AsyncIterator[bytes] = field(repr=False)
     status: int = 200
     headers: Mapping[str, str] = EMPTY
+    keep_alive: bytes = b": keep-alive\n\n"
 
 
 # ---------------------------------------------------------------- what goes out

@@ -20,7 +20,8 @@ from gateway.server import cors
 from gateway.server.body import BodyReader
 from gateway.server.builtin import BUILTINS
 from gateway.server.front import read_head
-from gateway.server.writer import StreamBroken, Writer, receipt_headers
+from gateway.server.headers import receipt_headers
+from gateway.server.writer import StreamBroken, Writer
 from gateway.services import Services
 from gateway.snapshot import Endpoint, Snapshot
 from gateway.telemetry.logs import LOGGER, log_request
@@ -97,6 +98,9 @@ class Gateway:
         except Exception:  # the boundary: a fault of ours becomes a 500 without a trace, and a trace in the log
             LOGGER.exception("request %s failed inside the gateway", receipt.id)
             fault = GatewayError("the gateway has a fault; its log has the details under this request's id")
+            if writer.begun is not None:
+                writer.cut()
+                return writer.begun, fault.status
             return await self._failed(fault, dialect, receipt, writer), fault.status
 
     async def _serve(
@@ -132,7 +136,8 @@ class Gateway:
             response = await self._preflight(request)
         except web.HTTPForbidden as error:
             raise PermissionDenied(f"{error.text}; see server.cors.origins") from error
-        response.headers.update(receipt_headers(receipt) | {"vary": "origin"})
+        now_s = asyncio.get_running_loop().time()
+        response.headers.update(receipt_headers(receipt, now_s) | {"vary": "origin"})
         return response
 
     async def _failed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import openai
@@ -18,6 +19,35 @@ from tests.vendors.faults import Fault, FaultKind
 from tests.vendors.openai import API_KEY, OpenAIServer
 
 CHAT = {"model": "chat", "messages": [{"role": "user", "content": "hello"}]}
+
+
+BEFORE_CONTENT: tuple[FaultKind, ...] = (
+    "cut_mid_stream",
+    "cut_without_terminator",
+    "malformed_event",
+    "error_event_in_200",
+    "status",
+    "html",
+    "refuse",
+    "truncated_json",
+    "redirect",
+)
+
+
+async def read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+    """Return what came, and whether it ended cleanly."""
+    seen = b""
+    try:
+        async for chunk in response.content.iter_any():
+            seen += chunk
+    except aiohttp.ClientPayloadError:
+        return seen, False
+    return seen, True
+
+
+async def drained(client: AsyncOpenAI, body: dict[str, Any]) -> None:
+    async for _ in await client.chat.completions.create(**body):
+        pass
 
 
 @pytest.fixture
@@ -80,25 +110,21 @@ async def test_a_stream_that_breaks_says_so_and_does_not_end_cleanly(tmp_path: P
                 http.post(gateway.url + "/v1/chat/completions", json=body) as response,
             ):
                 assert response.status == 200
-                seen = b""
-                with pytest.raises(aiohttp.ClientPayloadError):
-                    async for chunk in response.content.iter_any():
-                        seen += chunk
-            events = seen.split(b"\n\n")
+                seen, is_whole = await read(response)
+            assert not is_whole
             assert b"data: [DONE]" not in seen
-            assert orjson.loads(events[-2].removeprefix(b"data: "))["error"]["message"]
+            assert orjson.loads(seen.split(b"\n\n")[-2].removeprefix(b"data: "))["error"]["message"]
 
             async with AsyncOpenAI(base_url=gateway.url + "/v1", api_key="x", max_retries=0) as client:
-                with pytest.raises((openai.APIError, Exception)):
-                    async for _ in await client.chat.completions.create(**body):  # type: ignore[call-overload]
-                        pass
+                with pytest.raises(openai.APIError):
+                    await drained(client, body)
 
 
-@pytest.mark.parametrize("fault", ["cut_mid_stream", "cut_without_terminator", "malformed_event", "error_event_in_200", "status", "html", "refuse", "truncated_json", "redirect"])  # fmt: skip
+@pytest.mark.parametrize("fault", BEFORE_CONTENT)
 async def test_what_breaks_before_the_first_content_is_served_by_the_next_target(
     tmp_path: Path, fault: FaultKind
 ) -> None:
-    is_stream = fault not in ("truncated_json",)
+    is_stream = fault != "truncated_json"
     async with OpenAIServer() as vendor:
         vendor.faults.add(Fault(fault, after_events=1, times=None))
         providers = VENDOR.format(base_url=vendor.base_url, key=API_KEY) + SANDBOX.split("providers:\n")[1]
@@ -111,7 +137,7 @@ async def test_what_breaks_before_the_first_content_is_served_by_the_next_target
             body = await response.read()
     assert response.status == 200
     assert response.headers["x-gateway-provider"] == "sandbox"
-    assert b"hello" in body.replace(b'"}', b"") or b"hell" in body
+    assert b"hell" in body
 
 
 async def test_an_audio_stream_that_breaks_is_cut_without_words(tmp_path: Path) -> None:
@@ -125,11 +151,9 @@ async def test_an_audio_stream_that_breaks_is_cut_without_words(tmp_path: Path) 
                 json={"voice": "nova", "input": "a b c " * 50, "response_format": "pcm"},
             ) as response,
         ):
-            seen = b""
-            with pytest.raises(aiohttp.ClientPayloadError):
-                async for chunk in response.content.iter_any():
-                    seen += chunk
+            seen, is_whole = await read(response)
     assert seen
+    assert not is_whole
     assert b"error" not in seen
 
 
@@ -164,9 +188,12 @@ async def test_metrics_count_what_happened_and_can_be_off(tmp_path: Path) -> Non
         assert "gateway_config_generation 1.0" in text
 
     routes = ROUTES.replace('listen: "127.0.0.1:0"', 'listen: "127.0.0.1:0", metrics: false')
-    async with inside(tmp_path, SANDBOX, routes) as gateway, aiohttp.ClientSession() as http:
-        async with http.get(gateway.url + "/metrics") as response:
-            assert response.status == 404
+    async with (
+        inside(tmp_path, SANDBOX, routes) as gateway,
+        aiohttp.ClientSession() as http,
+        http.get(gateway.url + "/metrics") as response,
+    ):
+        assert response.status == 404
 
 
 async def test_head_answers_as_get_without_a_body(gateway: Inside, http: aiohttp.ClientSession) -> None:
