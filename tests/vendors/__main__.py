@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+from importlib import import_module
 
-from tests.vendors.openai import OpenAIServer
-from tests.vendors.openai.azure import AzureServer
 from tests.vendors.server import VendorServer
 
-VENDORS: dict[str, type[VendorServer]] = {"azure": AzureServer, "openai": OpenAIServer}
+# Imported when asked for: Google's own schemas alone take two seconds.
+VENDORS = {
+    "anthropic": "tests.vendors.anthropic:AnthropicServer",
+    "azure": "tests.vendors.openai.azure:AzureServer",
+    "gemini": "tests.vendors.gemini:GeminiServer",
+    "openai": "tests.vendors.openai:OpenAIServer",
+}
 
 
 def main() -> None:
@@ -20,7 +25,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0 picks a free one")
     parser.add_argument("--event-interval-ms", type=float, default=0.0, help="pause between streamed events")
     options = parser.parse_args()
-    server = VENDORS[options.vendor](port=options.port, event_interval_s=options.event_interval_ms / 1000)
+    module, _, name = VENDORS[options.vendor].partition(":")
+    kind: type[VendorServer] = getattr(import_module(module), name)
+    server = kind(port=options.port, event_interval_s=options.event_interval_ms / 1000)
     asyncio.run(_serve(server))
 
 
