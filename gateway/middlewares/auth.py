@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from gateway.config.model import Config, Keys, Route
@@ -17,7 +17,10 @@ from gateway.types import Call, Client, Handler, Head, Middleware, Reply
 _KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key", "xi-api-key")
 _SCHEMES = ("bearer ", "token ")
 # A request that came through a proxy only looks as if it came from this machine.
-_PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip")
+_PROXY_HEADERS = (
+    "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "x-client-ip",
+    "true-client-ip", "cf-connecting-ip", "fly-client-ip", "x-original-forwarded-for", "x-envoy-external-address",
+)  # fmt: skip
 
 
 def build(route: Route, config: Config, services: Services) -> Middleware | None:
@@ -78,7 +81,7 @@ class Auth:
             )
 
     def _is_allowed(self, origin: str) -> bool:
-        return "*" in self._origins or origin in self._origins or _is_local_name(urlsplit(origin).netloc)
+        return "*" in self._origins or origin in self._origins or _is_local_name(_host_of(origin))
 
 
 def credential(head: Head) -> str:
@@ -97,6 +100,15 @@ def _anonymous(head: Head) -> Client:
     return Client(f"ip:{head.remote}", "anonymous", is_anonymous=True)
 
 
+def _host_of(origin: str) -> str:
+    """Return the host and port of an origin, "" where it is none: browsers send neither a path nor a user with it."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # a broken IPv6 address
+        return ""
+    return parts.netloc if origin == f"{parts.scheme}://{parts.netloc}" and "@" not in parts.netloc else ""
+
+
 def _is_local_name(netloc: str) -> bool:
     host = netloc.rsplit(":", 1)[0] if not netloc.endswith("]") else netloc
     host = host.strip("[]").lower()
@@ -105,6 +117,8 @@ def _is_local_name(netloc: str) -> bool:
 
 def _is_loopback(address: str) -> bool:
     try:
-        return bool(ip_address(address).is_loopback)
+        parsed = ip_address(address)
     except ValueError:
         return False
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None  # how a socket of both families says it
+    return bool((mapped or parsed).is_loopback)
