@@ -88,6 +88,15 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
+class Base64File:
+    """A file to be sent as base64 between two pieces of text, which is how JSON carries a recording."""
+
+    before: bytes = field(repr=False)
+    upload: Upload
+    after: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Form:
     """A multipart/form-data body, in the order sent; used for what comes in and for what goes out."""
 
@@ -275,8 +284,8 @@ class Speech:
 class Recording:
     """Speech to be written down. `duration_s` is probed from the file, None where that is not possible."""
 
-    audio: Upload
-    container: str  # what the bytes are, not what the name says: wav mp3 flac ogg webm mp4
+    audio: Upload  # of 0 bytes where `url` says from where the vendor shall fetch it
+    container: str  # what the bytes are, not what the name says: wav mp3 flac ogg webm mp4; "" of a URL
     duration_s: float | None = None
     language: str | None = None
     prompt: str | None = None
@@ -284,6 +293,7 @@ class Recording:
     temperature: float | None = None
     granularities: frozenset[Literal["word", "segment"]] = frozenset()
     is_translation: bool = False  # into English
+    url: str | None = None  # handed to a vendor that fetches recordings itself; the gateway fetches nothing
     fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # the form's text fields, as sent
     extra: Mapping[str, Any] = EMPTY
 
@@ -365,6 +375,8 @@ class Model:
     max_chars: int | None = None  # of a text to be spoken
     max_bytes: int | None = None  # the same in UTF-8, where a vendor counts those
     max_upload_bytes: int | None = None
+    max_audio_s: float | None = None  # of a recording to be written down
+    convert: bool | None = None  # audio this cannot make in the format asked for is converted; None: the provider's
     max_output_tokens: int | None = None
     context_tokens: int | None = None  # of input and output together
     modalities: frozenset[str] = frozenset()  # of text image audio file, as input; empty: not restricted
@@ -391,6 +403,7 @@ class Provider:
     off_reason: str | None = None
     is_standby: bool = False  # serves a model only where no other provider of it is on
     drop: DropPolicy = "warn"
+    convert: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -729,7 +742,7 @@ class UpstreamRequest:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | Form = field(default=b"", repr=False)
-    upload: Upload | None = None  # what is sent instead of `body`, where that may be too large for memory
+    upload: Upload | Base64File | None = None  # what is sent instead of `body`, where that may be too large for memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from yarl import URL
 
 from gateway.errors import UpstreamCut, UpstreamUnreachable
 from gateway.types import Form, UpstreamRequest, UpstreamResponse
+from gateway.upstream.files import sent_bytes, sent_chunks
 from gateway.upstream.multipart import Multipart
 
 KEEPALIVE_S = 30.0  # vendors' balancers close idle connections after 60 s or more; stay well below
@@ -44,6 +45,9 @@ class HttpTransport:
             headers["content-type"] = multipart.content_type
             headers["content-length"] = str(multipart.size_bytes)
             data = multipart.chunks()
+        elif request.upload is not None:
+            headers["content-length"] = str(sent_bytes(request.upload))
+            data = sent_chunks(request.upload)
         else:
             data = request.body
         url = URL(request.url, encoded=True)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator
 
 from gateway.types import Form, Upload
-
-CHUNK_BYTES = 262_144
-SPOOL_BYTES = 1_048_576  # an upload beyond this lies on disk, so that reading it may block
+from gateway.upstream.files import file_chunks
 
 
 class Multipart:
@@ -33,8 +30,8 @@ class Multipart:
             yield self._field(name, value)
         for name, file in self._form.files:
             yield self._file_head(name, file)
-            for start in range(0, file.size_bytes, CHUNK_BYTES):
-                yield await _read(file, start)
+            async for chunk in file_chunks(file):
+                yield chunk
             yield b"\r\n"
         yield self._end
 
@@ -46,14 +43,6 @@ class Multipart:
         disposition = f'form-data; name="{_quoted(name)}"; filename="{_quoted(file.filename)}"'
         head = f"Content-Disposition: {disposition}\r\nContent-Type: {file.content_type}\r\n\r\n"
         return self._delimiter + head.encode()
-
-
-async def _read(file: Upload, start: int) -> bytes:
-    def read() -> bytes:
-        file.file.seek(start)
-        return file.file.read(CHUNK_BYTES)
-
-    return read() if file.size_bytes <= SPOOL_BYTES else await asyncio.to_thread(read)
 
 
 def _quoted(text: str) -> str:

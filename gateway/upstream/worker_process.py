@@ -12,11 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gateway.types import Form, UpstreamRequest
+from gateway.types import UpstreamRequest
+from gateway.upstream.files import ShortFile, file_chunks, sent_bytes, sent_chunks
 from gateway.worker import DATA, FRAME, MAX_FRAME_BYTES, REQUEST
 
 _PAUSE_AT_BYTES = 262_144  # read and not yet consumed: from here the pipe fills, and then the worker waits
-_FILE_CHUNK_BYTES = 262_144  # of an upload; read in a thread, written before the next is read
 _STATUS_S = 1.0  # between the end of its output and its exit status, which the message wants
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT")  # no credentials
 _ROOT = str(Path(__file__).parents[2])  # what holds the package `gateway`
@@ -79,11 +79,11 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         """Write a request; an upload goes out in pieces, as fast as they are taken. Raises WorkerGone."""
         head, payload_bytes = _head(request)
         await self._write(REQUEST.pack(len(head), payload_bytes) + head)
-        if isinstance(request.body, bytes):
-            await self._write(request.body)
-            return
-        async for chunk in _file_chunks(request.body):
-            await self._write(chunk)
+        try:
+            async for chunk in _payload(request):
+                await self._write(chunk)
+        except ShortFile as error:
+            raise WorkerGone(f"was sent {error.message}") from error
 
     async def frame(self) -> Frame:
         """Return the next frame. Raises WorkerGone where the process ended without one."""
@@ -186,6 +186,8 @@ def _environment() -> dict[str, str]:
 def _head(request: UpstreamRequest) -> tuple[bytes, int]:
     """Return the request without its payload as JSON, and the payload's size."""
     head: dict[str, Any] = {"method": request.method, "url": request.url, "headers": dict(request.headers)}
+    if request.upload is not None:
+        return json.dumps(head).encode(), sent_bytes(request.upload)
     if isinstance(request.body, bytes):
         return json.dumps(head).encode(), len(request.body)
     head["fields"] = request.body.fields
@@ -201,13 +203,13 @@ def _head(request: UpstreamRequest) -> tuple[bytes, int]:
     return json.dumps(head).encode(), sum(upload.size_bytes for _, upload in request.body.files)
 
 
-async def _file_chunks(form: Form) -> AsyncIterator[bytes]:
-    for _, upload in form.files:
-        upload.file.seek(0)
-        left = upload.size_bytes
-        while left:
-            chunk = await asyncio.to_thread(upload.file.read, min(left, _FILE_CHUNK_BYTES))
-            if not chunk:
-                raise WorkerGone(f"was sent less of '{upload.filename}' than its {upload.size_bytes} bytes")
-            left -= len(chunk)
+async def _payload(request: UpstreamRequest) -> AsyncIterator[bytes]:
+    if request.upload is not None:
+        async for chunk in sent_chunks(request.upload):
             yield chunk
+    elif isinstance(request.body, bytes):
+        yield request.body
+    else:
+        for _, file in request.body.files:
+            async for chunk in file_chunks(file):
+                yield chunk
