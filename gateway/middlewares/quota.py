@@ -14,7 +14,7 @@ from gateway.middlewares.estimate import upper_cost
 from gateway.services import Services
 from gateway.stores.budgets import Budgets, Reservation
 from gateway.stores.rates import Rate, Rates
-from gateway.types import NANO_USD, Call, Closer, Handler, Middleware, Reply
+from gateway.types import NANO_USD, Call, Handler, Middleware, Reply
 
 
 def build(route: Route, config: Config, services: Services) -> Middleware | None:
@@ -32,21 +32,34 @@ class Quota:
         self._budgets = budgets
 
     async def __call__(self, call: Call, handler: Handler) -> Reply:
+        held = self._reserve(call)
+        try:
+            self._take(call)
+            reply = await handler(call)
+        except BaseException:
+            held.settle()
+            raise
+        return replace(reply, closers=(held.close, *reply.closers))
+
+    def _take(self, call: Call) -> None:
+        """Count the request, or raise RateLimited. After the budget, which would otherwise refuse what was counted."""
+        if not self._limits:
+            return
         who = call.client.name
         refused = self._rates.take(self._limits, who)
-        if self._limits:
-            call.receipt.headers |= _headers(self._rates, self._limits, who)
+        call.receipt.headers |= _headers(self._rates, self._limits, who)
         if refused is not None:
             raise RateLimited(
                 f"the limit of {refused.rate} requests for {who!r} is used up; "
                 f"it frees in {math.ceil(refused.wait_s)} s",
                 retry_after_s=refused.wait_s,
             )
-        if self._budget is None:
-            return await handler(call)
-        return await self._with_budget(call, handler, self._budget)
 
-    async def _with_budget(self, call: Call, handler: Handler, budget: Budget) -> Reply:
+    def _reserve(self, call: Call) -> _Held:
+        """Hold what the call may cost, or raise BudgetExceeded."""
+        budget = self._budget
+        if budget is None:
+            return _Held(self._budgets, None, call)
         who = call.client.name
         reservation = self._budgets.reserve(who, budget.window, budget.limit_nano_usd, upper_cost(call))
         if reservation is None:
@@ -56,20 +69,26 @@ class Quota:
                 f"this request; ask the operator for more" + (f", or wait {math.ceil(left_s)} s" if left_s else ""),
                 retry_after_s=left_s,
             )
-        settle = _settle(self._budgets, reservation, call)
-        try:
-            reply = await handler(call)
-        except BaseException:
-            await settle()
-            raise
-        return replace(reply, closers=(settle, *reply.closers))
+        return _Held(self._budgets, reservation, call)
 
 
-def _settle(budgets: Budgets, reservation: Reservation, call: Call) -> Closer:
-    async def settle() -> None:
-        budgets.settle(reservation, call.receipt.cost_nano_usd or 0)
+class _Held:
+    """A reservation, settled once however often it is closed."""
 
-    return settle
+    __slots__ = ("_budgets", "_call", "_reservation")
+
+    def __init__(self, budgets: Budgets, reservation: Reservation | None, call: Call) -> None:
+        self._budgets = budgets
+        self._reservation = reservation
+        self._call = call
+
+    def settle(self) -> None:
+        if self._reservation is not None:
+            self._budgets.settle(self._reservation, self._call.receipt.cost_nano_usd or 0)
+            self._reservation = None
+
+    async def close(self) -> None:
+        self.settle()
 
 
 def _headers(rates: Rates, limits: tuple[Rate, ...], who: str) -> dict[str, str]:
