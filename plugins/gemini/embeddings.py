@@ -68,8 +68,8 @@ def _content(item: str | tuple[int, ...]) -> dict[str, Any]:
     return {"parts": [{"text": item}]}
 
 
-def _values(vector: Any) -> list[float]:
+def _values(vector: Any) -> tuple[float, ...]:
     values = vector.get("values") if isinstance(vector, dict) else None
     if not isinstance(values, list):
         raise UpstreamMalformed("an embedding of the vendor's answer has no 'values'")
-    return values
+    return tuple(values)
