@@ -6,7 +6,7 @@ help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: ## set up, then serve on 127.0.0.1:8001 with the two YAML files beside this one (ARGS="--help" for more)
-	@scripts/bootstrap local && exec .venv/bin/gateway run $(ARGS)
+	@scripts/bootstrap full && exec .venv/bin/gateway run $(ARGS)
 
 test: ## set up everything, then lint, types and all tests (ARGS="-k cache" for some)
 	@scripts/test $(ARGS)
@@ -18,7 +18,7 @@ format: ## let ruff lay the code out
 	@scripts/bootstrap test && .venv/bin/ruff check --fix --quiet . && .venv/bin/ruff format --quiet .
 
 bench: ## measure start, memory and checking against what is promised
-	@scripts/bootstrap local && .venv/bin/python benchmarks/start.py
+	@scripts/bootstrap full && .venv/bin/python benchmarks/start.py
 
 lock: ## write requirements/*.txt from pyproject.toml (UPGRADE=1 for the newest versions)
 	@scripts/bootstrap lock && scripts/lock

@@ -100,7 +100,8 @@ def environment() -> dict[str, str]:
         "RATE_LIMIT_PER_MINUTE": "100000",
         "RATE_LIMIT_PER_HOUR": "100000",
     }  # the default refuses the 61st request
-    return {"PATH": os.environ["PATH"], "GATEWAY_LISTEN": "127.0.0.1:0", "PYTHONUNBUFFERED": "1", "LOG_LEVEL": "warning", **limits}
+    quiet = {"PYTHONUNBUFFERED": "1", "LOG_LEVEL": "warning"}
+    return {"PATH": os.environ["PATH"], "GATEWAY_LISTEN": "127.0.0.1:0", **quiet, **limits}
 
 
 @contextmanager

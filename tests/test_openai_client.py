@@ -277,7 +277,7 @@ async def test_speech_transcription_and_embeddings_pass_through(through: AsyncOp
         heard = await through.audio.transcriptions.create(
             model="transcribe",
             file=("a.wav", audio.content),
-            response_format=format,  # type: ignore[call-overload]
+            response_format=format,
         )
         assert heard if isinstance(heard, str) else heard.text
 

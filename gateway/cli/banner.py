@@ -15,7 +15,7 @@ def banner(snapshot: Snapshot, base_url: str) -> str:
     """Return the lines to print; the first holds the base URL."""
     config = snapshot.config
     served = [f"  {operation:14} {_served_by(config, operation)}" for operation in OPERATIONS]
-    off = [f"  {name}: off, {provider.off_reason}" for name, provider in config.providers.items() if provider.off_reason]
+    off = [f"  {name}: off, {row.off_reason}" for name, row in config.providers.items() if row.off_reason]
     title = f"AI service gateway {__version__} serves at {base_url}"
     return "\n".join([title, "", *served, "", *off, "", *_to_paste(config, base_url), ""])
 

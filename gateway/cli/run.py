@@ -19,8 +19,8 @@ EX_UNAVAILABLE = 69  # the address cannot be listened on
 def command(files: tuple[Path, ...], routes: Path | None, providers: Path | None) -> int:
     """Serve with the configuration in FILES: a folder, or routes.yaml and providers.yaml.
 
-    Without FILES: $GATEWAY_CONFIG_DIR, else the working folder, else the bundled defaults. SIGHUP reads the files again;
-    where they are faulty, the old configuration serves on.
+    Without FILES: $GATEWAY_CONFIG_DIR, else the working folder, else the bundled defaults. SIGHUP reads the files
+    again; where they are faulty, the old configuration serves on.
     """
     from gateway.cli.banner import banner
     from gateway.config.load import load
