@@ -13,8 +13,12 @@ from tests.vendors.server import VendorServer
 VENDORS = {
     "anthropic": "tests.vendors.anthropic:AnthropicServer",
     "azure": "tests.vendors.openai.azure:AzureServer",
+    "deepgram": "tests.vendors.deepgram:DeepgramServer",
+    "elevenlabs": "tests.vendors.elevenlabs:ElevenLabsServer",
     "gemini": "tests.vendors.gemini:GeminiServer",
+    "google_tts": "tests.vendors.google_tts:GoogleTtsServer",
     "openai": "tests.vendors.openai:OpenAIServer",
+    "polly": "tests.vendors.polly:PollyServer",
 }
 
 
