@@ -41,8 +41,8 @@ class Failover:
             try:
                 return await self._try(call, target, handler)
             except GatewayError as error:
-                if not error.can_fail_over:
-                    raise
+                if not error.can_fail_over or asyncio.get_running_loop().time() >= call.deadline_s:
+                    raise  # after the deadline there is nobody to answer in time
                 last = error
         assert last is not None
         raise last
