@@ -9,6 +9,7 @@ from typing import Protocol
 from gateway.dialects.anthropic_count_tokens import AnthropicCountTokens
 from gateway.dialects.anthropic_messages import AnthropicMessages
 from gateway.dialects.anthropic_models import AnthropicModels
+from gateway.dialects.gemini_count_tokens import GeminiCountTokens
 from gateway.dialects.gemini_embed import GeminiEmbed
 from gateway.dialects.gemini_generate import GeminiGenerate, GeminiStream
 from gateway.dialects.gemini_models import GeminiModels
@@ -23,6 +24,8 @@ from gateway.dialects.openai_models import OpenAIModels
 from gateway.dialects.openai_responses import OpenAIResponses
 from gateway.dialects.openai_speech import OpenAISpeech
 from gateway.dialects.openai_transcription import OpenAITranscription
+from gateway.dialects.prompt import PromptDialect
+from gateway.dialects.proxy import Proxy
 from gateway.errors import GatewayError
 from gateway.types import Ask, Call, Event, Inbound, Operation, Rendered
 
@@ -33,6 +36,8 @@ class Dialect(Protocol):
     name: str
     operation: Operation
     takes_form: bool  # the body is multipart/form-data instead of JSON
+    # Optional: `takes_upload: bool`, the body may be anything and is spooled; `bind(route) -> Dialect`, each route has
+    # a dialect of its own.
 
     def decode(self, inbound: Inbound) -> Ask:
         """Read a request. Raises InvalidRequest naming the field."""
@@ -63,6 +68,8 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
             NativeTts(),
             NativeStt(),
             NativeVoices(),
+            PromptDialect(),
+            Proxy(),
             AnthropicMessages(),
             AnthropicCountTokens(),
             AnthropicModels(),
@@ -70,6 +77,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
             GeminiStream(),
             GeminiEmbed(),
             GeminiModels(),
+            GeminiCountTokens(),
         )
     }
 )

@@ -1,4 +1,4 @@
-"""Google Gemini by its own Developer API: generateContent, streamGenerateContent, batchEmbedContents.
+"""Google Gemini by its own Developer API: generate, stream, embed, count tokens.
 
 Wire format: vendors.md 3, read from google-genai 3.4.0 and google-ai-generativelanguage 0.12.1 on 2026-11-23.
 """
@@ -14,9 +14,9 @@ from gateway.errors import GatewayError, InvalidRequest
 from gateway.plugin import Inline, Worker
 from gateway.types import Call, Chat, Embeddings, Event, Operation, Target, UpstreamRequest, UpstreamResponse
 
-from . import chat, chat_answer, embeddings, settings
+from . import chat, chat_answer, embeddings, settings, tokens
 from .errors import parse_error
-from .names import resource
+from .names import VENDOR, resource
 
 VERSIONS = ("v1", "v1beta", "v1alpha")
 # The official client asks for v1 since 3.0; v1beta takes all of it and what is new besides.
@@ -29,7 +29,10 @@ class Gemini:
     credentials = ("api_key",)
     default_base_url = "https://generativelanguage.googleapis.com"
     backend: Inline | Worker | None = None
-    wire: Mapping[Operation, str] = MappingProxyType({"chat": "gemini.generate", "embeddings": "gemini.embed"})
+    wire: Mapping[Operation, str] = MappingProxyType(
+        {"chat": "gemini.generate", "embeddings": "gemini.embed", "tokens": "gemini.count_tokens"}
+    )
+    vendor = VENDOR
     default_voices: Mapping[str, str] = MappingProxyType({})
     lacks = frozenset({"logit_bias", "parallel_tool_calls", "user"})  # fields of Chat that this vendor has no word for
     options_schema: Mapping[str, Any] = MappingProxyType(
@@ -69,15 +72,21 @@ class Gemini:
                 verb, query, body = "generateContent", "", chat.build(call, target)
             case "embeddings":
                 verb, query, body = embeddings.verb(call), "", embeddings.build(call, target)
+            case "tokens":
+                verb, query, body = "countTokens", "", tokens.build(call, target)
             case _:
                 raise InvalidRequest(f"{call.operation} is not served by {target.name}")
         url = f"{target.provider.base_url}/{_version(call, target)}/{resource(target)}:{verb}{query}"
         return UpstreamRequest("POST", url, {"content-type": "application/json"}, body)
 
     def parse(self, call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
-        if call.operation == "embeddings":
-            return embeddings.parse(call, response)
-        return chat_answer.parse(call, response)
+        match call.operation:
+            case "embeddings":
+                return embeddings.parse(call, response)
+            case "tokens":
+                return tokens.parse(call, response)
+            case _:
+                return chat_answer.parse(call, response)
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         return parse_error(status, headers, body)
