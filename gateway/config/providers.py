@@ -148,13 +148,12 @@ def _empty(place: Section, name: str, environ: Mapping[str, str]) -> str:
 
 
 def _missing_package(plugin: Plugin) -> str | None:
-    if not isinstance(plugin.backend, Worker):
-        return None
-    for module in plugin.backend.requires:
+    """Say which module is not there: of a worker's, or of those that the plugin itself names in `requires`."""
+    needy: object = plugin.backend if isinstance(plugin.backend, Worker) else plugin
+    for module in getattr(needy, "requires", ()):
         if not _is_importable(module):
-            return f"{module} is not installed" + (
-                f"; {plugin.backend.install_hint}" if plugin.backend.install_hint else ""
-            )
+            hint = getattr(needy, "install_hint", "")
+            return f"{module} is not installed" + (f"; {hint}" if hint else "")
     return None
 
 

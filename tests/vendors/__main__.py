@@ -13,6 +13,7 @@ from tests.vendors.server import VendorServer
 VENDORS = {
     "anthropic": "tests.vendors.anthropic:AnthropicServer",
     "azure": "tests.vendors.openai.azure:AzureServer",
+    "bedrock": "tests.vendors.bedrock:BedrockServer",
     "deepgram": "tests.vendors.deepgram:DeepgramServer",
     "elevenlabs": "tests.vendors.elevenlabs:ElevenLabsServer",
     "gemini": "tests.vendors.gemini:GeminiServer",
