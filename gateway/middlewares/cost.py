@@ -86,10 +86,10 @@ async def _read_along(events: AsyncIterator[Event], bill: _Bill) -> AsyncIterato
                 bill.content_bytes += len(data)
             case TextDelta(text) | ThinkingDelta(text):
                 bill.content_events += 1
-                bill.content_bytes += len(text)
+                bill.content_bytes += len(text.encode(errors="replace"))
             case ToolDelta(arguments=arguments):
                 bill.content_events += 1
-                bill.content_bytes += len(arguments)
+                bill.content_bytes += len(arguments.encode(errors="replace"))
             case _:
                 pass
         yield event

@@ -14,6 +14,7 @@ from gateway.types import (
     Speech,
     Target,
     Text,
+    Thinking,
     ToolResult,
     ToolUse,
     Units,
@@ -103,7 +104,7 @@ def _tokens(item: str | tuple[int, ...]) -> int:
 
 def _part_bytes(part: Part) -> int:
     match part:
-        case Text(text):
+        case Text(text) | Thinking(text):
             return len(text.encode(errors="replace"))
         case ToolUse():
             return len(part.name) + len(part.arguments)
