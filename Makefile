@@ -17,8 +17,8 @@ check: ## lint, types and the configuration, without the tests
 format: ## let ruff lay the code out
 	@scripts/bootstrap test && .venv/bin/ruff check --fix --quiet . && .venv/bin/ruff format --quiet .
 
-bench: ## measure start, memory and checking against what is promised
-	@scripts/bootstrap full && .venv/bin/python benchmarks/start.py
+bench: ## measure start, memory, checking, translating and voice, each beside its promise
+	@scripts/bootstrap test && for part in start translate voice; do PYTHONPATH=. .venv/bin/python benchmarks/$$part.py || exit 1; done
 
 lock: ## write requirements/*.txt from pyproject.toml (UPGRADE=1 for the newest versions)
 	@scripts/bootstrap lock && scripts/lock
