@@ -35,7 +35,7 @@ PROVIDERS = """
 version: 1
 providers:
   openai: {plugin: openai, credentials: {api_key: "bench-0123456789"}, models: {gpt-4o-mini: {operation: chat}}}
-  anthropic: {plugin: anthropic, credentials: {api_key: "bench-0123456789"}, models: {claude-haiku-4-5: {operation: chat}}}
+  anthropic: {plugin: anthropic, credentials: {api_key: "bench-0123456789"}, models: {claude: {operation: chat}}}
   gemini: {plugin: gemini, credentials: {api_key: "bench-0123456789"}, models: {gemini-2.5-flash: {operation: chat}}}
 """
 ROUTES = """
@@ -43,7 +43,7 @@ version: 1
 keys: {anonymous: always}
 models:
   openai: {operation: chat, targets: [openai/gpt-4o-mini]}
-  anthropic: {operation: chat, targets: [anthropic/claude-haiku-4-5]}
+  anthropic: {operation: chat, targets: [anthropic/claude]}
   gemini: {operation: chat, targets: [gemini/gemini-2.5-flash]}
 routes:
   - {path: /openai, dialect: openai.chat, quota: {requests: [1000000000/minute]}}
