@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import AsyncIterator
 
 from gateway.types import Form, Upload
 from gateway.upstream.files import file_chunks
+
+_ONE_LINE = re.compile(r"[ -~]+")
 
 
 class Multipart:
@@ -37,12 +40,22 @@ class Multipart:
 
     def _field(self, name: str, value: str) -> bytes:
         head = f'Content-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n'
-        return self._delimiter + head.encode() + value.encode() + b"\r\n"
+        return self._delimiter + _bytes(head) + value.encode() + b"\r\n"
 
     def _file_head(self, name: str, file: Upload) -> bytes:
         disposition = f'form-data; name="{_quoted(name)}"; filename="{_quoted(file.filename)}"'
-        head = f"Content-Disposition: {disposition}\r\nContent-Type: {file.content_type}\r\n\r\n"
-        return self._delimiter + head.encode()
+        head = f"Content-Disposition: {disposition}\r\nContent-Type: {_media_type(file)}\r\n\r\n"
+        return self._delimiter + _bytes(head)
+
+
+def _media_type(file: Upload) -> str:
+    """What the client said of its file, if it is one line."""
+    return file.content_type if _ONE_LINE.fullmatch(file.content_type) else "application/octet-stream"
+
+
+def _bytes(head: str) -> bytes:
+    """Names that clients sent in bytes that are no UTF-8 go out as they came."""
+    return head.encode(errors="surrogateescape")
 
 
 def _quoted(text: str) -> str:
