@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import aiohttp
 from yarl import URL
 
-from gateway.errors import UpstreamCut, UpstreamUnreachable
+from gateway.errors import UpstreamCut, UpstreamMalformed, UpstreamUnreachable
 from gateway.types import Form, UpstreamRequest, UpstreamResponse
 from gateway.upstream.files import sent_bytes, sent_chunks
 from gateway.upstream.multipart import Multipart
@@ -59,8 +59,15 @@ class HttpTransport:
             raise UpstreamUnreachable(f"no connection to {url.host} within {timeout.sock_connect:g} s") from error
         except aiohttp.ClientConnectorError as error:
             raise UpstreamUnreachable(f"no connection to {url.host}: {_cause(error)}") from error
+        except aiohttp.ClientResponseError as error:
+            raise UpstreamMalformed(f"{url.host} answered with something that is not HTTP") from error
         except (aiohttp.ClientError, OSError) as error:
             raise UpstreamCut(f"{url.host} closed the connection before it answered") from error
+        except ValueError as error:
+            raise UpstreamUnreachable(
+                f"no request to {url.host} can be written: a credential or header in providers.yaml holds a line "
+                "break, or base_url a port that there is not"
+            ) from error
         names = {name.lower(): value for name, value in response.headers.items()}
         return UpstreamResponse(response.status, names, _chunks(response), _closer(response))
 
