@@ -88,7 +88,7 @@ class Contents:
             waiting.remove(call_id)
         response.object("response")
         text, is_error = _said(response.raw.get("response") or {})
-        media = [_inline(blob) for part in response.objects("parts") if (blob := part.object("inlineData")) is not None]
+        media = [item for part in response.objects("parts") for item in _media(part)]
         kept = tuple(item for item in media if not isinstance(item, Audio))
         return ToolResult(call_id, (*((Text(text),) if text or not kept else ()), *kept), is_error)
 
@@ -100,6 +100,14 @@ def _said(response: dict[str, Any]) -> tuple[str, bool]:
         if key in ("result", "output", "error"):
             return value if isinstance(value, str) else json.dumps(value).decode(), key == "error"
     return json.dumps(response).decode(), False
+
+
+def _media(part: Proto) -> Iterator[Image | Audio | File]:
+    data, link = part.object("inlineData"), part.object("fileData")
+    if data is not None:
+        yield _inline(data)
+    if link is not None:
+        yield _linked(link)
 
 
 def _inline(blob: Proto) -> Image | Audio | File:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from gateway import json
@@ -61,7 +62,7 @@ def _model_parts(parts: Sequence[Part]) -> list[Content]:
     ]
     written: list[Content] = []
     signature: str | None = None
-    for part, following in zip(kept, [*kept[1:], None], strict=True):
+    for part, following in zip_longest(kept, kept[1:]):
         if isinstance(part, Thinking):
             is_next = following is not None and not isinstance(following, Thinking)
             signature = part.signature if is_next else None
@@ -107,7 +108,10 @@ def _user_parts(message: Message, names: dict[str, str], generation: int) -> lis
 
 
 def _result(result: ToolResult, names: dict[str, str], generation: int) -> list[Content]:
-    """The response must be an object: a text is wrapped, unless it is one. Media go inside it from Gemini 3 on."""
+    """The response must be an object: a text is wrapped, unless it is one.
+
+    Media stand beside it; from Gemini 3 on those sent as data go inside, where they are known to be the tool's.
+    """
     name = names.get(result.tool_use_id)
     if name is None:
         raise UnsupportedByTarget(
@@ -117,9 +121,10 @@ def _result(result: ToolResult, names: dict[str, str], generation: int) -> list[
     text = "".join(part.text for part in result.parts if isinstance(part, Text))
     media = [_part(part) for part in result.parts if not isinstance(part, Text)]
     response: Content = {"id": result.tool_use_id, "name": name, "response": _response(text, result.is_error)}
-    if media and generation >= 3:
-        response["parts"] = media
-    return [{"functionResponse": response}, *(media if generation < 3 else ())]
+    inside = [part for part in media if generation >= 3 and "inlineData" in part]
+    if inside:
+        response["parts"] = inside
+    return [{"functionResponse": response}, *(part for part in media if part not in inside)]
 
 
 def _response(text: str, is_error: bool) -> Content:
