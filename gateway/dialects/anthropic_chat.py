@@ -29,8 +29,9 @@ def read_chat(fields: Fields, *, max_tokens: int | None) -> Chat:
     config = fields.object("output_config") or Fields({})
     thinking = _thinking(fields)
     effort = config.string("effort", choices=_EFFORTS)
-    if effort is None and thinking.get("type") == "disabled":
-        effort = "none"
+    budget = {"enabled": thinking.get("budget_tokens"), "disabled": 0}.get(str(thinking.get("type")))
+    if effort is None and budget == 0:
+        effort, budget = "none", None  # which more vendors understand
     content.untranslatable += [name for name in _ONLY_THERE if fields.raw.get(name) is not None]
     if max_tokens == 0:
         content.untranslatable.append("max_tokens")  # 0 fills the vendor's cache and asks for no answer
@@ -46,7 +47,7 @@ def read_chat(fields: Fields, *, max_tokens: int | None) -> Chat:
         parallel_tool_calls=parallel,
         output_format=_output_format(config),
         reasoning_effort=effort,
-        thinking_budget_tokens=thinking.get("budget_tokens") if thinking.get("type") == "enabled" else None,
+        thinking_budget_tokens=budget,
         user=_user(fields),
         extra=_extra(fields, config, thinking),
         only_verbatim=tuple(dict.fromkeys(content.untranslatable)),

@@ -24,6 +24,7 @@ from gateway.types import (
 )
 
 from .errors import parse_object
+from .foreign import count, mapping, text
 from .turns import VENDOR
 
 MAX_ANSWER_BYTES = 33_554_432  # 128,000 tokens of text stay far below this
@@ -59,51 +60,49 @@ async def parse(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
 async def parse_count(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
     """Yield the event of `POST /messages/count_tokens`."""
     body = await read_all(response, MAX_ANSWER_BYTES)
-    count = parse_object(body, "the vendor's answer").get("input_tokens")
-    if not isinstance(count, int):
+    tokens = parse_object(body, "the vendor's answer").get("input_tokens")
+    if not isinstance(tokens, int):
         raise UpstreamMalformed("the vendor's answer has no 'input_tokens'")
     if call.is_verbatim:
         yield Verbatim(body, content_type=response.headers.get("content-type", "application/json"))
     else:
-        yield TokenCount(count)
+        yield TokenCount(tokens)
     yield Done()
 
 
 def read_usage(usage: Mapping[str, Any]) -> Units:
     """Anthropic's input_tokens leave out what its cache read or wrote; the sum of the three is the prompt."""
-    read = usage.get("cache_read_input_tokens") or 0
-    written = usage.get("cache_creation_input_tokens") or 0
-    details = usage.get("output_tokens_details") or {}
+    read = count(usage.get("cache_read_input_tokens"))
+    written = count(usage.get("cache_creation_input_tokens"))
     return Units(
-        input_tokens=(usage.get("input_tokens") or 0) + read + written,
+        input_tokens=count(usage.get("input_tokens")) + read + written,
         cached_input_tokens=read,
         cache_write_tokens=written,
-        output_tokens=usage.get("output_tokens") or 0,
-        reasoning_tokens=details.get("thinking_tokens") or 0,
+        output_tokens=count(usage.get("output_tokens")),
+        reasoning_tokens=count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
     )
 
 
 def finish_reason(stop_reason: Any) -> FinishReason:
-    return _REASONS.get(str(stop_reason), "stop")
+    return _REASONS.get(text(stop_reason), "stop")
 
 
 def _events(content: list[Any]) -> list[Event]:
     """Read the blocks. Those of the vendor's own tools come only to who asked for them, which no translation can."""
     events: list[Event] = []
     position = 0
-    for block in content:
-        match block.get("type") if isinstance(block, dict) else None:
+    for block in map(mapping, content):
+        match block.get("type"):
             case "text":
-                events.append(TextDelta(str(block.get("text") or "")))
+                events.append(TextDelta(text(block.get("text"))))
             case "thinking":
-                text, signature = str(block.get("thinking") or ""), block.get("signature")
-                events.append(ThinkingDelta(text, signature, vendor=VENDOR, is_new=True))
+                thought, signature = text(block.get("thinking")), text(block.get("signature"))
+                events.append(ThinkingDelta(thought, signature or None, vendor=VENDOR, is_new=True))
             case "redacted_thinking":
-                data = str(block.get("data") or "")
-                events.append(ThinkingDelta(data, is_redacted=True, vendor=VENDOR, is_new=True))
+                events.append(ThinkingDelta(text(block.get("data")), is_redacted=True, vendor=VENDOR, is_new=True))
             case "tool_use":
-                arguments = json.dumps(block.get("input") or {}).decode()
-                events.append(ToolDelta(position, arguments, str(block.get("id")), str(block.get("name"))))
+                arguments = json.dumps(mapping(block.get("input"))).decode()
+                events.append(ToolDelta(position, arguments, text(block.get("id")), text(block.get("name"))))
                 position += 1
             case _:
                 pass

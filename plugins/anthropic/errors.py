@@ -20,6 +20,8 @@ from gateway.errors import (
 )
 from gateway.plugin import retry_after_s
 
+from .foreign import mapping, text
+
 MAX_MESSAGE_CHARS = 2_000  # a vendor's message is quoted to the client; the start is enough
 
 # The status that each type comes with, for errors that arrive after a 200.
@@ -59,7 +61,7 @@ class RequestTooLarge(UnsupportedByTarget):
 def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """Return what a non-2xx answer means. The text of 401 and 403 is not quoted: it may show parts of the key."""
     error = _error_object(body)
-    message = str(error.get("message") or f"the vendor answered {status} without a message")[:MAX_MESSAGE_CHARS]
+    message = (text(error.get("message")) or f"the vendor answered {status} without a message")[:MAX_MESSAGE_CHARS]
     if 300 <= status < 400:
         return UpstreamError(f"the vendor answered {status}, a redirect, which is not followed; correct base_url")
     if status == 402 or _is_about_money(status, error, headers, message):
@@ -102,8 +104,7 @@ def parse_object(data: bytes, what: str) -> dict[str, Any]:
 
 
 def _is_about_money(status: int, error: Mapping[str, Any], headers: Mapping[str, str], message: str) -> bool:
-    details = error.get("details")
-    code = details.get("error_code") if isinstance(details, dict) else None
+    code = text(mapping(error.get("details")).get("error_code"))
     if code in _OUT_OF_MONEY or error.get("type") == "billing_error":
         return True
     is_open = status == 400 or (status == 429 and retry_after_s(headers) is None)  # a real rate limit says when
@@ -116,5 +117,4 @@ def _error_object(body: bytes) -> Mapping[str, Any]:
         value = json.loads(body)
     except ValueError:
         return {}
-    inner = value.get("error") if isinstance(value, dict) else None
-    return inner if isinstance(inner, dict) else {}
+    return mapping(mapping(value).get("error"))

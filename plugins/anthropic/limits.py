@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.types import Audio, Call, Chat, File, Image, Message, Part, Target, Text, ToolResult
+from gateway.types import Audio, Call, Chat, File, Image, Message, Part, Target, Text, ToolResult, ToolUse
 
-from .options import continues_assistant, takes_sampling
-from .thinking import plan
+from .options import continues_assistant, takes_sampling, takes_system_turns
+from .thinking import is_written, plan
 
 LACKS = frozenset({"n", "logprobs", "top_logprobs", "logit_bias", "seed", "frequency_penalty", "presence_penalty"})
 MIN_TOP_P_WHILE_THINKING = 0.95  # below it, and with any temperature but 1, a model with a thinking budget refuses
@@ -43,7 +43,7 @@ def refusal(call: Call, target: Target) -> str | None:
         return None
     if chat.output_format is not None and chat.output_format.kind == "json_object":
         return "has no JSON mode without a schema; ask for json_schema"
-    if chat.messages and _is_assistant(chat.messages[-1]) and not continues_assistant(target):
+    if _ends_with_assistant(chat, target) and not continues_assistant(target):
         return "does not continue the assistant's message; end with the user's"
     for message in chat.messages:
         for part in _flat(message.parts):
@@ -53,8 +53,16 @@ def refusal(call: Call, target: Target) -> str | None:
     return None
 
 
-def _is_assistant(message: Message) -> bool:
-    return message.role == "assistant" and bool(message.text.strip())
+def _ends_with_assistant(chat: Chat, target: Target) -> bool:
+    """Say whose the last turn is, leaving aside what is not written as one: blanks, and system messages that move.
+
+    A call without its result is another fault, which the vendor names.
+    """
+    for message in reversed(chat.messages):
+        is_moved = message.role in ("system", "developer") and not takes_system_turns(target)
+        if not is_moved and any(is_written(part) for part in message.parts):
+            return message.role == "assistant" and not any(isinstance(part, ToolUse) for part in message.parts)
+    return False
 
 
 def _flat(parts: tuple[Part, ...]) -> Iterator[Part]:

@@ -21,6 +21,7 @@ from gateway.types import (
 
 from .answer import finish_reason, read_usage
 from .errors import parse_object
+from .foreign import count, mapping, text
 from .turns import VENDOR
 
 _CONTENT = frozenset({"content_block_delta", "message_delta"})  # the events by which an answer has begun
@@ -41,13 +42,13 @@ async def parse(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
             yield Verbatim(event.raw, kind in _CONTENT or _is_whole_block(data), content_type)
         match kind:
             case "message_start":
-                usage |= _given((data.get("message") or {}).get("usage"))
+                usage |= _given(mapping(data.get("message")).get("usage"))
                 yield Usage(read_usage(usage), is_estimated=True)  # the input is exact; the output has only begun
             case "content_block_start" | "content_block_delta" if not call.is_verbatim:
                 for content in blocks.read(data):
                     yield content
             case "message_delta":
-                stop_reason = (data.get("delta") or {}).get("stop_reason") or stop_reason
+                stop_reason = mapping(data.get("delta")).get("stop_reason") or stop_reason
                 usage |= _given(data.get("usage"))
                 yield Usage(read_usage(usage))
             case "message_stop":
@@ -60,12 +61,12 @@ async def parse(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
 
 def _given(usage: Any) -> Mapping[str, Any]:
     """The counts are cumulative, and what an event leaves out or null stands as before."""
-    return {key: value for key, value in usage.items() if value is not None} if isinstance(usage, dict) else {}
+    return {key: value for key, value in mapping(usage).items() if value is not None}
 
 
 def _is_whole_block(data: Mapping[str, Any]) -> bool:
     """Say whether a block says something by its start: all but texts and thoughts, which begin empty."""
-    kind = (data.get("content_block") or {}).get("type")
+    kind = mapping(data.get("content_block")).get("type")
     return kind is not None and kind not in ("text", "thinking")
 
 
@@ -73,38 +74,38 @@ class _Blocks:
     """Numbers the tool calls among the blocks: clients of other formats count those alone."""
 
     def __init__(self) -> None:
-        self._positions: dict[Any, int] = {}
+        self._positions: dict[int, int] = {}
 
     def read(self, data: Mapping[str, Any]) -> Iterator[Event]:
-        index = data.get("index")
+        index = count(data.get("index"))
         if data["type"] == "content_block_start":
-            yield from self._start(index, data.get("content_block") or {})
+            yield from self._start(index, mapping(data.get("content_block")))
         else:
-            yield from self._delta(index, data.get("delta") or {})
+            yield from self._delta(index, mapping(data.get("delta")))
 
-    def _start(self, index: Any, block: Mapping[str, Any]) -> Iterator[Event]:
+    def _start(self, index: int, block: Mapping[str, Any]) -> Iterator[Event]:
         match block.get("type"):
             case "text" if block.get("text"):
-                yield TextDelta(block["text"])
+                yield TextDelta(text(block["text"]))
             case "thinking":
-                yield ThinkingDelta(block.get("thinking") or "", vendor=VENDOR, is_new=True)
+                yield ThinkingDelta(text(block.get("thinking")), vendor=VENDOR, is_new=True)
             case "redacted_thinking":
-                yield ThinkingDelta(block.get("data") or "", is_redacted=True, vendor=VENDOR, is_new=True)
+                yield ThinkingDelta(text(block.get("data")), is_redacted=True, vendor=VENDOR, is_new=True)
             case "tool_use":
                 position = self._positions[index] = len(self._positions)
-                yield ToolDelta(position, "", str(block.get("id")), str(block.get("name")))
+                yield ToolDelta(position, "", text(block.get("id")), text(block.get("name")))
             case _:
                 pass
 
-    def _delta(self, index: Any, delta: Mapping[str, Any]) -> Iterator[Event]:
+    def _delta(self, index: int, delta: Mapping[str, Any]) -> Iterator[Event]:
         match delta.get("type"):
             case "text_delta":
-                yield TextDelta(delta.get("text") or "")
+                yield TextDelta(text(delta.get("text")))
             case "input_json_delta" if index in self._positions and delta.get("partial_json"):
-                yield ToolDelta(self._positions[index], delta["partial_json"])
+                yield ToolDelta(self._positions[index], text(delta["partial_json"]))
             case "thinking_delta":
-                yield ThinkingDelta(delta.get("thinking") or "", vendor=VENDOR)
+                yield ThinkingDelta(text(delta.get("thinking")), vendor=VENDOR)
             case "signature_delta":
-                yield ThinkingDelta(signature=delta.get("signature"), vendor=VENDOR)
+                yield ThinkingDelta(signature=text(delta.get("signature")), vendor=VENDOR)
             case _:
                 pass

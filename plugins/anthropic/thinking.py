@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
-from gateway.types import EMPTY, Call, Chat, Message, Target, Thinking, ToolUse
+from gateway.types import EMPTY, Call, Chat, Part, Target, Text, Thinking, ToolResult, ToolUse
 
 from .options import reasoning
 
@@ -69,18 +70,22 @@ def _is_forced(chat: Chat) -> bool:
 
 
 def _lacks_its_thoughts(chat: Chat) -> bool:
-    """Say whether the chat is amid a tool loop whose thinking did not come back: then the API takes no more of it."""
-    last = _last_assistant(chat)
-    if last is None or not any(isinstance(part, ToolUse) for part in last.parts):
+    """Say whether the chat is amid a tool loop whose thinking did not come back: then the API takes no more of it.
+
+    The assistant's turn that the last results answer has to begin with thinking of this vendor's own.
+    """
+    after = list(takewhile(lambda message: message.role != "assistant", reversed(chat.messages)))
+    rest = chat.messages[: len(chat.messages) - len(after)]
+    turn = list(takewhile(lambda message: message.role == "assistant", reversed(rest)))
+    parts = [part for message in reversed(turn) for part in message.parts if is_written(part)]
+    has_results = any(isinstance(part, ToolResult) for message in after for part in message.parts)
+    if not has_results or not any(isinstance(part, ToolUse) for part in parts):
         return False
-    return not any(isinstance(part, Thinking) and part.vendor == "anthropic" for part in last.parts)
+    return not isinstance(parts[0], Thinking)
 
 
-def _last_assistant(chat: Chat) -> Message | None:
-    """The assistant's message that the chat's last tool results answer, or that it ends with; None in a new turn."""
-    for message in reversed(chat.messages):
-        if message.role == "assistant":
-            return message
-        if message.role == "user":
-            return None
-    return None
+def is_written(part: Part) -> bool:
+    """Say whether a part becomes a block: blanks and another vendor's thinking do not."""
+    if isinstance(part, Text):
+        return bool(part.text.strip())
+    return not isinstance(part, Thinking) or part.vendor == "anthropic"
