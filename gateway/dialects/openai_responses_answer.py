@@ -135,7 +135,6 @@ def _response(call: Call, status: str, output: list[Fields], ending: _Ending | N
         "parallel_tool_calls": chat.parallel_tool_calls is not False,
         "previous_response_id": None,
         "reasoning": {"effort": chat.reasoning_effort, "summary": None},
-        "store": False,  # the gateway keeps no answers: the next request brings the whole conversation
         "temperature": chat.temperature,
         "text": {"format": _format(chat)},
         "tool_choice": _tool_choice(chat.tool_choice),
