@@ -71,7 +71,9 @@ def _make_strict(node: Any) -> None:
         elif node.get("type") == "generator":  # Iterable[X] would stay unread until iterated
             node["type"] = "list"
         for key, child in list(node.items()):
-            if key not in OPAQUE_KEYS:
+            if key == "fields" and isinstance(child, dict):  # by their own names, of which "metadata" may be one
+                _make_strict(list(child.values()))
+            elif key not in OPAQUE_KEYS:
                 _make_strict(child)
     elif isinstance(node, (list, tuple)):
         for child in node:
