@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from gateway.chain import compose
 from gateway.config.model import Config, Route
+from gateway.config.passage import authorise, passage_target
 from gateway.config.pin import pinned, pinned_targets, with_own_voice
 from gateway.config.resolve import nearest, resolve
 from gateway.config.voices import list_voices, speakers
@@ -24,11 +25,13 @@ from gateway.types import (
     Listing,
     Middleware,
     ModelCard,
+    Passage,
     Reply,
     VoiceCatalog,
     VoiceListing,
 )
 from gateway.upstream.attempt import attempt_with
+from gateway.upstream.forward import forward_with
 
 Admit = Callable[[Head], Head]
 
@@ -55,6 +58,10 @@ class Snapshot:
         """Return the call with its targets. Raises UnknownModel with the nearest names, or InvalidRequest."""
         if isinstance(call.body, Catalog):
             return call
+        if isinstance(call.body, Passage):
+            allowed = authorise(route, call.body.provider, call.body.method, call.body.path)
+            call.receipt.model = allowed.path
+            return replace(call, model=allowed.path, targets=(passage_target(self.config, route, allowed),))
         if call.provider:
             return self._pinned(call, route)
         if isinstance(call.body, VoiceCatalog):
@@ -82,17 +89,41 @@ class Snapshot:
 def build_snapshot(config: Config, services: Services, number: int) -> Snapshot:
     """Return the snapshot for a configuration; changes nothing in `services`."""
     attempt = attempt_with(services.upstream)
-    listings: dict[str, Handler] = {"models": _lister(config), "voices": _voice_lister(config)}
+    handlers: dict[str, Handler] = {
+        "models": _lister(config),
+        "voices": _voice_lister(config),
+        "proxy": forward_with(services.upstream),
+    }
     endpoints = RouteTable[Endpoint]()
     for route in config.routes:
-        dialect = DIALECTS[route.dialect]
+        dialect = _bound(DIALECTS[route.dialect], route)
         links = _links(route, dialect, config, services)
         admits = tuple(link.admit for link in links if hasattr(link, "admit"))
-        limit = config.server.max_upload_bytes if dialect.takes_form else config.server.max_body_bytes
-        handler = compose(links, listings.get(dialect.operation, attempt))
+        if route.allow:
+            admits = (*admits, _gate(route))
+        is_upload = dialect.takes_form or getattr(dialect, "takes_upload", False)
+        limit = config.server.max_upload_bytes if is_upload else config.server.max_body_bytes
+        handler = compose(links, handlers.get(dialect.operation, attempt))
         endpoints.add(route.method, route.path, Endpoint(route, dialect, admits, handler, limit))
     targets = frozenset(target.name for alias in config.models for target in alias.targets)
+    targets |= {f"{allowed.provider}/{allowed.path}" for route in config.routes for allowed in route.allow}
     return Snapshot(config, f"{number}-{config.digest}", endpoints, targets)
+
+
+def _bound(dialect: Dialect, route: Route) -> Dialect:
+    """Return the dialect as the route has it: one that differs from route to route says so by `bind`."""
+    bind: Callable[[Route], Dialect] | None = getattr(dialect, "bind", None)
+    return bind(route) if bind is not None else dialect
+
+
+def _gate(route: Route) -> Admit:
+    """Return the check of a pass-through, which wants nothing but the head: no body is read that may not pass."""
+
+    def admit(head: Head) -> Head:
+        authorise(route, head.params["provider"], head.method, head.params["path"])
+        return head
+
+    return admit
 
 
 def _links(route: Route, dialect: Dialect, config: Config, services: Services) -> list[Middleware]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUNDLED = ("routes.yaml", "providers.yaml", "schemas", "plugins")
+BUNDLED = ("routes.yaml", "providers.yaml", "schemas", "plugins", "prompts")
 
 
 class BundledFiles(BuildHookInterface):

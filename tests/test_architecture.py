@@ -24,6 +24,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"gateway.chain", "gateway.sse", "gateway.json", "gateway.plugin", "gateway.audio"})
     | frozenset({"gateway.routes", "gateway.worker"}),
     frozenset({"gateway.config.names"}),  # "did you mean"
+    frozenset({"gateway.shape", "gateway.template"}),  # what a prompt route is made of
     frozenset({"gateway.config.model"}),  # values only: what every part above is configured by
     frozenset({"gateway.stores", "gateway.telemetry"}),
     frozenset({"gateway.dialects", "gateway.upstream"}),
@@ -54,8 +55,8 @@ MAY_SPEAK_HTTP = ("gateway.server", "gateway.upstream", "gateway.services", "gat
 NETWORK_MODULES = HTTP_LIBRARIES | {"http.client", "httpx", "requests", "socket", "ssl", "urllib.request", "urllib3"}
 
 # The core dependencies of pyproject.toml as they are imported; yarl and multidict are parts of aiohttp's API.
-DECLARED = HTTP_LIBRARIES | {"click", "jsonschema", "limits", "multidict", "orjson", "yaml", "yarl"}
-DECLARED |= {"prometheus_async", "prometheus_client"}
+DECLARED = HTTP_LIBRARIES | {"click", "jinja2", "jsonschema", "limits", "multidict", "orjson", "yaml", "yarl"}
+DECLARED |= {"prometheus_async", "prometheus_client", "referencing"}  # the last is where jsonschema keeps references
 
 VENDORS = re.compile(
     r"openai|anthropic|claude|google|deepgram|elevenlabs|bedrock|azure|mistral|openrouter|assemblyai|cartesia|vertex_?ai"

@@ -17,6 +17,8 @@ from gateway.config.files import Files, bundled, find_files, plugin_folders
 from gateway.config.include import Sources, read_document
 from gateway.config.keys import compile_keys
 from gateway.config.model import Config
+from gateway.config.passage import check_passages
+from gateway.config.prompts import Prompts
 from gateway.config.providers import Providers, compile_providers
 from gateway.config.prune import sound_part
 from gateway.config.routes import LINKS, Routes, compile_routes
@@ -134,7 +136,7 @@ def _compile(
     declared = providers_file.declared("providers")
     providers = compile_providers(providers_root, folders, sources.environ)
     voices = aliases.compile_voices(root, declared) if providers_file.whole is not None else {}
-    routes = compile_routes(root, known.dialects, known.links, folders)
+    routes = compile_routes(root, known.dialects, known.links, folders, Prompts(sources))
     cache = root.at("cache")
     models = aliases.compile_aliases(root, providers.rows, declared, voices) if providers_file.whole is not None else ()
     config = Config(
@@ -153,6 +155,9 @@ def _compile(
     if routes_file.whole is None or providers_file.whole is None:
         return config  # half of it; why is among the problems
     validate(config, routes, (root, providers_root), known.dialects, providers_file.faulty("providers"))
+    for route, section in routes.rows:
+        if route.allow:
+            check_passages(route, section, config, declared)
     return config
 
 

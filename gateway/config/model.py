@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gateway.errors import Problem
-from gateway.types import EMPTY, Operation, Provider, Target
+from gateway.shape import Shape
+from gateway.template import Template
+from gateway.types import EMPTY, Operation, Price, Provider, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,49 @@ class UserMiddleware:
 
 
 @dataclass(frozen=True, slots=True)
+class LongInput:
+    """How a text that no model can hold is made to fit: cut into pieces, each condensed by a chat of its own."""
+
+    field: str
+    max_chars: int  # what the prompt takes as it stands
+    summarise: Template
+    piece_chars: int
+    max_pieces: int
+    summary_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A template that is an endpoint: what it takes, what it asks, and what shape the answer has."""
+
+    file: str
+    template: Template
+    input: Shape
+    system: Template | None = None
+    model: str | None = None
+    settings: Mapping[str, Any] = EMPTY  # fields of `Chat`
+    output: Shape | None = None  # None: the text as it comes
+    is_strict: bool | None = None
+    is_repaired: bool = True
+    fallback: Any = None  # None: there is none
+    long_input: LongInput | None = None
+    max_cost_nano_usd: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """One vendor endpoint that a pass-through may reach. A `*` in `segments` is any one segment."""
+
+    provider: str
+    method: str
+    segments: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        return "/".join(self.segments)
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One HTTP endpoint. A part of the chain that is None is not in it."""
 
@@ -114,6 +159,9 @@ class Route:
     total_s: float | None = None  # deadline of a whole call
     middlewares: tuple[UserMiddleware, ...] = ()
     is_verbatim: bool = True  # False: always translate, even where client and vendor speak the same
+    prompt: Prompt | None = None
+    allow: tuple[Allowed, ...] = ()  # what may pass through
+    price: Price | None = None  # of a request that passes through
 
     @property
     def name(self) -> str:

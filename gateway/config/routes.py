@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from types import MappingProxyType
@@ -12,13 +12,17 @@ from typing import Any
 from gateway.config.document import Section
 from gateway.config.model import Budget, Cache, Failover, Quota, Route, UserMiddleware
 from gateway.config.names import did_you_mean, unknown
+from gateway.config.passage import DIALECT as PASSAGE
+from gateway.config.passage import compile_passages
+from gateway.config.prompts import DIALECT as PROMPT
+from gateway.config.prompts import Prompts
 from gateway.config.quantities import budget, rate
 from gateway.plugin import PluginError, available, load_middleware
 from gateway.types import Operation
 
 RESERVED = frozenset({"", "health", "metrics", "docs", "admin"})  # first segments of the gateway's own paths
 # The names in gateway.middlewares.ORDER; a test holds the two together. Importing it would bring in the whole server.
-LINKS = ("auth", "quota", "cache", "failover", "recall", "capability", "cost")
+LINKS = ("auth", "quota", "cache", "prompt", "failover", "recall", "capability", "cost")
 NONE = "none"  # a route's way to say that a default is not for it
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+", re.ASCII)
@@ -43,7 +47,11 @@ class _Policies:
 
 
 def compile_routes(
-    root: Section, dialects: Mapping[str, Operation], links: Collection[str], folders: Sequence[FilePath]
+    root: Section,
+    dialects: Mapping[str, Operation],
+    links: Collection[str],
+    folders: Sequence[FilePath],
+    prompts: Prompts,
 ) -> Routes:
     """Compile every route; faults are reported at their places, and the routes that have some are left out.
 
@@ -60,17 +68,37 @@ def compile_routes(
                 f"the dialect {section.at('dialect').show()} is not known{unknown(dialect, dialects)}"
             )
             continue
-        route = _route(section, dialects[dialect], defaults, middlewares)
-        key = (route.method, _PLACEHOLDER.sub("{}", route.path))
-        if key in seen:
-            section.at("path").error(f"{route.name} is a route already, at {seen[key].at('path').place()}; keep one")
-            continue
-        seen[key] = section
-        if fault := path_fault(route.path):
-            section.at("path").error(f"path is {section.at('path').show()}, {fault}")
-            continue
-        rows.append((route, section))
+        plain = _route(section, dialects[dialect], defaults, middlewares)
+        for route in _of_its_kind(plain, section, prompts):
+            key = (route.method, _PLACEHOLDER.sub("{}", route.path))
+            if key in seen:
+                place = seen[key].at("path").place()
+                section.at("path").error(f"{route.name} is a route already, at {place}; keep one")
+                continue
+            seen[key] = section
+            if fault := path_fault(route.path):
+                section.at("path").error(f"path is {section.at('path').show()}, {fault}")
+                continue
+            rows.append((route, section))
     return Routes(tuple(rows), MappingProxyType(middlewares.factories), tuple(sorted(middlewares.digests)))
+
+
+def _of_its_kind(route: Route, section: Section, prompts: Prompts) -> Iterator[Route]:
+    """Yield the routes that a row makes: a pass-through one for each method, a prompt its own, any other itself."""
+    for key, dialect in (("prompt", PROMPT), ("allow", PASSAGE), ("usd_per_request", PASSAGE)):
+        if key in section and route.dialect != dialect:
+            section.at(key).error(f"'{key}' goes with dialect '{dialect}' only", at_key=True)
+    needed = {PROMPT: "prompt", PASSAGE: "allow"}.get(route.dialect)
+    if needed is not None and needed not in section:
+        section.at("dialect").error(f"a route of dialect '{route.dialect}' needs '{needed}'")
+    elif route.dialect == PASSAGE:
+        yield from compile_passages(route, section)
+    elif route.dialect == PROMPT:
+        compiled = prompts.compile(section.at("prompt"))
+        if compiled is not None:
+            yield replace(route, prompt=compiled[0], model=route.model or compiled[0].model)
+    else:
+        yield route
 
 
 def path_fault(path: str) -> str | None:

@@ -34,7 +34,7 @@ def validate(
 def _check_model(route: Route, section: Section, config: Config, root: Section, operation: Operation) -> None:
     if route.model is None:
         return
-    place = section.at("model")
+    place = section.at("model") if "model" in section or route.prompt is None else section.at("prompt")
     if operation in ("models", "voices"):
         place.error(f"a route of dialect '{route.dialect}' lists {operation} and takes no model")
         return
@@ -48,7 +48,7 @@ def _check_model(route: Route, section: Section, config: Config, root: Section, 
             place.error(f"model '{route.model}' is for {said}, but dialect '{route.dialect}' is for {operation}")
         return
     known = [alias.pattern for alias in config.models if alias.operation == operation]
-    place.error(f"model {place.show()} is not in models{unknown(route.model, known)}")
+    place.error(f"model '{route.model}' is not in models{unknown(route.model, known)}")
 
 
 # ---------------------------------------------------------------- budgets need prices
@@ -56,7 +56,7 @@ def _check_model(route: Route, section: Section, config: Config, root: Section, 
 
 def _check_prices(route: Route, section: Section, config: Config, operation: Operation, faulty: Faulty) -> None:
     """A model that is off today is reachable tomorrow, so credentials do not matter here; `enabled: false` does."""
-    if operation in ("models", "voices"):
+    if operation in ("models", "voices", "proxy"):
         return
     unpriced = sorted({name for name in _unpriced(config, operation) if name.partition("/")[0] not in faulty})
     if not unpriced:

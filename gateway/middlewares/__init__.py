@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.config.model import Config, Route
-from gateway.middlewares import auth, cache, capability, cost, count, failover, quota, recall
+from gateway.middlewares import auth, cache, capability, cost, count, failover, prompt, quota, recall
 from gateway.services import Services
 from gateway.types import Middleware, Operation
 
@@ -22,7 +22,8 @@ class Link:
 
 
 _ALL = frozenset[Operation]({"chat", "embeddings", "speech", "transcription", "models", "voices", "tokens", "proxy"})
-_TRIED = frozenset[Operation]({"chat", "embeddings", "speech", "transcription", "tokens"})
+_TRIED = frozenset[Operation]({"chat", "embeddings", "speech", "transcription", "tokens", "proxy"})
+_PAID = frozenset[Operation]({"chat", "embeddings", "speech", "transcription", "proxy"})
 _CHAT = frozenset[Operation]({"chat"})
 _TOKENS = frozenset[Operation]({"tokens"})
 
@@ -30,9 +31,10 @@ ORDER: tuple[Link, ...] = (
     Link("auth", auth.build, "first: everything after it is decided for a client", _ALL),
     Link("quota", quota.build, "before the cache: a stranger's flood of hits is a flood too", _ALL),
     Link("cache", cache.build, "before failover: an answer that is there needs no target"),
+    Link("prompt", prompt.build, "inside the cache, around failover: each of a prompt's chats finds its target", _CHAT),
     Link("failover", failover.build, "chooses the target, so all that is per target stands inside it", _TRIED),
     Link("recall", recall.build, "per attempt: a vendor's thinking goes back to that vendor alone", _CHAT),
     Link("capability", capability.build, "per attempt, after recall: sends what this target takes", _CHAT),
     Link("count", count.build, "per attempt: only a target can say whether it counts", _TOKENS),
-    Link("cost", cost.build, "per attempt: what a failed attempt used was used"),
+    Link("cost", cost.build, "per attempt: what a failed attempt used was used", _PAID),
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.errors import GatewayError, InvalidRequest, UnsupportedByTarget
 from gateway.middlewares import capability
-from gateway.types import Call, Chat, Recording, Speech, Target
+from gateway.types import Call, Chat, Passage, Recording, Speech, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ def refuse(call: Call, target: Target) -> Refusal | None:
     """Return why the target cannot serve the call, or None where it can."""
     name = target.name
     match call.body:
+        case Passage():
+            return None  # the allow-list has decided
         case Speech() as speech:
             if target.model.formats and speech.format not in target.model.formats:
                 has = _listed(target.model.formats)

@@ -88,7 +88,8 @@ class Gateway:
             endpoint, params = snapshot.endpoints.find("GET" if head.method == "HEAD" else head.method, head.path)
             dialect = endpoint.dialect
             receipt.route, receipt.dialect, receipt.operation = endpoint.route.name, dialect.name, dialect.operation
-            return await self._serve(request, _with_params(head, params), endpoint, snapshot, receipt, writer), 200
+            served = await self._serve(request, _with_params(head, params), endpoint, snapshot, receipt, writer)
+            return served, served.status
         except StreamBroken as broken:
             return broken.response, broken.error.status
         except GatewayError as error:
@@ -114,7 +115,8 @@ class Gateway:
         dialect = endpoint.dialect
         reply: Reply | None = None
         try:
-            inbound = await reader.read(head, as_form=dialect.takes_form)
+            as_upload = getattr(dialect, "takes_upload", False)
+            inbound = await reader.read(head, as_form=dialect.takes_form, as_upload=as_upload)
             call = snapshot.resolve(await _decode(dialect, inbound, endpoint, receipt), endpoint.route)
             reply = await endpoint.handler(call)
             rendered = await dialect.encode(call, reply.events)

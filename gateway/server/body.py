@@ -29,7 +29,7 @@ class BodyReader:
         self._read_bytes = 0
         self._files: list[IO[bytes]] = []
 
-    async def read(self, head: Head, *, as_form: bool) -> Inbound:
+    async def read(self, head: Head, *, as_form: bool, as_upload: bool = False) -> Inbound:
         """Return the whole request. Raises TooLarge, SlowRequest, or InvalidRequest where it is broken."""
         length = self._request.content_length
         if length is not None and length > self._limit_bytes:
@@ -40,6 +40,8 @@ class BodyReader:
             async with asyncio.timeout(self._timeout_s):
                 if as_form:
                     return Inbound(head, b"", await self._form(head))
+                if as_upload:
+                    return Inbound(head, b"", upload=await self._upload(head))
                 return Inbound(head, await self._bytes())
         except TimeoutError as error:
             raise SlowRequest(f"the body did not arrive within {self._timeout_s:g} s") from error
@@ -56,6 +58,14 @@ class BodyReader:
             self._count(len(chunk))
             parts.append(chunk)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _upload(self, head: Head) -> Upload:
+        file = self._spool()
+        async for chunk in self._request.content.iter_any():
+            self._count(len(chunk))
+            await _write(file, chunk, self._read_bytes)
+        kind = head.headers.get("content-type", "application/octet-stream")
+        return Upload("body", kind, self._read_bytes, file)
 
     async def _form(self, head: Head) -> Form:
         kind = head.headers.get("content-type", "")
@@ -90,18 +100,19 @@ class BodyReader:
             raise InvalidRequest(f"field {part.name!r} is not UTF-8", param=part.name) from error
 
     async def _file(self, part: BodyPartReader) -> Upload:
-        file: IO[bytes] = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115  # closed by `close`
-        self._files.append(file)
+        file = self._spool()
         size = 0
         while chunk := await part.read_chunk(_READ_BYTES):
             self._count(len(chunk))
             size += len(chunk)
-            if size > SPOOL_BYTES:
-                await asyncio.to_thread(file.write, chunk)
-            else:
-                file.write(chunk)
+            await _write(file, chunk, size)
         kind = part.headers.get("content-type", "application/octet-stream")
         return Upload(part.filename or "file", kind, size, file)
+
+    def _spool(self) -> IO[bytes]:
+        file: IO[bytes] = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115  # closed by `close`
+        self._files.append(file)
+        return file
 
     def _count(self, size: int) -> None:
         self._read_bytes += size
@@ -110,6 +121,14 @@ class BodyReader:
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"the body is larger than {self._limit_bytes} bytes, the limit of this gateway")
+
+
+async def _write(file: IO[bytes], chunk: bytes, size: int) -> None:
+    """Write to a spooled file that has `size` bytes then: beyond SPOOL_BYTES it lies on disk, which may block."""
+    if size > SPOOL_BYTES:
+        await asyncio.to_thread(file.write, chunk)
+    else:
+        file.write(chunk)
 
 
 def _continue(request: web.BaseRequest) -> None:

@@ -108,7 +108,7 @@ def test_a_path_may_not_be(path: str, message: str) -> None:
         (", cache: {ttl_s: -1}", "ttl_s has to be at least 0"),
         (", failover: {attempts: 0}", "attempts has to be at least 1"),
         (", failover: {attempts: 21}", "attempts has to be at most 20"),
-        (", method: PATCH", "method is 'PATCH', it can be: GET, POST, PUT, DELETE"),
+        (", method: TRACE", "method is 'TRACE', it can be: GET, POST, PUT, PATCH, DELETE"),
         (", auth: off", "auth is 'off', it can be: required, none"),
         (", total_s: 0", "total_s has to be more than 0"),
         (", middlewares: [{name: nope, after: auth}]", "middleware 'nope' does not load: there is no nope.py"),
