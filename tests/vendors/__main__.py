@@ -17,6 +17,7 @@ VENDORS = {
     "deepgram": "tests.vendors.deepgram:DeepgramServer",
     "elevenlabs": "tests.vendors.elevenlabs:ElevenLabsServer",
     "gemini": "tests.vendors.gemini:GeminiServer",
+    "google_stt": "tests.vendors.google_stt:GoogleSttServer",
     "google_tts": "tests.vendors.google_tts:GoogleTtsServer",
     "openai": "tests.vendors.openai:OpenAIServer",
     "polly": "tests.vendors.polly:PollyServer",
