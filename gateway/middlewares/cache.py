@@ -10,6 +10,7 @@ from sys import getsizeof
 
 from gateway.config.model import Cache as CacheConfig
 from gateway.config.model import Config, Route
+from gateway.dialects.prompt import PromptDialect
 from gateway.services import Services
 from gateway.stores.cache import CacheStore, Entry
 from gateway.types import (
@@ -17,6 +18,7 @@ from gateway.types import (
     AudioChunk,
     Call,
     Event,
+    Filled,
     Handler,
     Middleware,
     Recording,
@@ -68,8 +70,15 @@ class Cache:
             yield event
         # Only the end of the iteration proves that the answer is complete: a cut raises before this line.
         last = call.receipt.last
-        if last is not None and last.target == call.targets[0].name and size <= self._max_entry_bytes:
+        if last is None or size > self._max_entry_bytes or any(_is_makeshift(event) for event in kept):
+            return
+        if last.target == call.targets[0].name:
             self._store.put(key, Entry(tuple(kept), last.target, size), self._ttl_s)
+
+
+def _is_makeshift(event: Event) -> bool:
+    """A prompt's fallback stands for an answer that may come the next time."""
+    return isinstance(event, Filled) and event.is_fallback
 
 
 async def _replay(events: Iterable[Event]) -> AsyncIterator[Event]:
@@ -83,7 +92,9 @@ async def _key(call: Call) -> bytes:
     whose = (client.tenant, client.name if client.is_anonymous else "", client.is_anonymous)
     query = sorted((name, value) for name, value in call.head.query.items() if name != "key")  # a key decides nothing
     targets = [_identity(call, target) for target in call.targets]
-    digest = hashlib.sha256(repr((whose, call.dialect, call.head.path, query, targets)).encode())
+    # A prompt may be another after a reload, and then what it answered is of no use.
+    files = call.receipt.generation.partition("-")[2] if call.dialect == PromptDialect.name else ""
+    digest = hashlib.sha256(repr((whose, call.dialect, call.head.path, query, targets, files)).encode())
     if call.raw is not None:
         digest.update(call.raw)
     elif isinstance(call.body, Recording):
