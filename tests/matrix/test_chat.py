@@ -165,8 +165,8 @@ def _page() -> str:
     lines = [
         "# Compatibility of language models",
         "",
-        "Which client's requests each vendor answers through the gateway. Each cell is a test: the vendor's own client,",
-        "the real server, and a simulator that refuses what the vendor would (`tests/matrix/`, which writes this page).",
+        "Which client's requests each vendor answers through the gateway. Each cell is a test: the vendor's own",
+        "client, the real server, a simulator that refuses what the vendor would (`tests/matrix/` writes this page).",
         "",
     ]
     for client in CLIENTS:
