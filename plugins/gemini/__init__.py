@@ -15,10 +15,11 @@ from gateway.plugin import Inline, Worker
 from gateway.types import Call, Chat, Embeddings, Event, Operation, Target, UpstreamRequest, UpstreamResponse
 
 from . import chat, chat_answer, embeddings, settings, tokens
+from .contents import is_signed
 from .errors import parse_error
-from .names import VENDOR, resource
+from .names import VENDOR, generation, resource
+from .options import MODEL_OPTIONS_SCHEMA, OPTIONS_SCHEMA, VERSIONS
 
-VERSIONS = ("v1", "v1beta", "v1alpha")
 # The official client asks for v1 since 3.0; v1beta takes all of it and what is new besides.
 DEFAULT_VERSION = "v1beta"
 
@@ -35,26 +36,29 @@ class Gemini:
     vendor = VENDOR
     default_voices: Mapping[str, str] = MappingProxyType({})
     lacks = frozenset({"logit_bias", "parallel_tool_calls", "user"})  # fields of Chat that this vendor has no word for
-    options_schema: Mapping[str, Any] = MappingProxyType(
-        {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                "api_version": {
-                    "description": "The version of the API in the path. Left out: the client's own where it speaks "
-                    "this same format, else v1beta.",
-                    "enum": list(VERSIONS),
-                }
-            },
-        }
-    )
+    options_schema: Mapping[str, Any] = OPTIONS_SCHEMA
+    model_options_schema: Mapping[str, Any] = MODEL_OPTIONS_SCHEMA
 
     def operations(self) -> frozenset[Operation]:
         return frozenset(self.wire)
 
     def speaks(self, call: Call, target: Target) -> bool:
-        """The same format, streamed or not: the client's path says which."""
-        return call.dialect == "gemini.stream" or self.wire.get(call.operation) == call.dialect
+        """The same format, streamed or not: the client's path says which.
+
+        A tool loop that another vendor began lacks the signatures that Gemini 3 demands: it is translated, which puts
+        the documented stand-in there.
+        """
+        if call.dialect not in chat.DIALECTS and self.wire.get(call.operation) != call.dialect:
+            return False
+        body = call.body
+        if not isinstance(body, Chat) or body.only_verbatim or generation(target) < 3:
+            return True
+        return is_signed(body.messages)
+
+    def carries(self, call: Call, target: Target) -> frozenset[str]:
+        """What a client of this format said beyond the normal form is written out, also where it is translated."""
+        is_own = call.dialect in chat.DIALECTS
+        return frozenset(call.body.extra) if is_own and isinstance(call.body, Chat) else frozenset()
 
     def refusal(self, call: Call, target: Target) -> str | None:
         match call.body:

@@ -14,6 +14,8 @@ from .names import generation, resource
 from .settings import generation_config
 from .splice import splice_model
 
+DIALECTS = frozenset({"gemini.generate", "gemini.stream"})  # of clients that speak this same format
+
 _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY", "tool": "ANY"}
 
 
@@ -23,7 +25,7 @@ def build(call: Call, target: Target) -> bytes:
     if call.is_verbatim:
         return splice_model(call.raw or b"", resource(target), depth=1)
     body = write_chat(call.body, target)
-    if call.dialect in ("gemini.generate", "gemini.stream"):
+    if call.dialect in DIALECTS:
         body = _with_extra(body, call.body.extra)
     return json.dumps(body)
 

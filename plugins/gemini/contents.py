@@ -48,6 +48,20 @@ def write_contents(messages: Sequence[Message], generation: int) -> list[Content
     return contents
 
 
+def is_signed(messages: Sequence[Message]) -> bool:
+    """Say whether the first call of each step since the user last said something carries a signature of Gemini's."""
+    for message in reversed(messages):
+        if message.role != "assistant":
+            if any(not isinstance(part, ToolResult) for part in message.parts):
+                return True
+            continue
+        place = next((at for at, part in enumerate(message.parts) if isinstance(part, ToolUse)), None)
+        before = message.parts[place - 1] if place else None
+        if place is not None and not (isinstance(before, Thinking) and before.vendor == VENDOR and before.signature):
+            return False
+    return True
+
+
 def _is_system(message: Message) -> bool:
     return message.role in ("system", "developer")
 
