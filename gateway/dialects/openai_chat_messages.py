@@ -29,6 +29,7 @@ def custom_calls(fields: Fields) -> list[str]:
     return [
         f"messages[{index}].tool_calls[{place}]"
         for index, message in enumerate(fields.raw["messages"])
+        if message.get("role") == "assistant"
         for place, call in enumerate(message.get("tool_calls") or ())
         if call.get("type") == "custom"
     ]
