@@ -9,6 +9,7 @@ from gateway import json
 from gateway.errors import InvalidRequest
 
 MAX_SAFE_INT = 2**63 - 1
+MAX_PATH_CHARS = 200  # a client chooses some of the names, and an error shows them twice
 
 
 def parse_object(body: bytes) -> Fields:
@@ -38,6 +39,8 @@ class Fields:
 
     def error(self, key: str, message: str) -> InvalidRequest:
         path = self.path(key)
+        if len(path) > MAX_PATH_CHARS:
+            path = path[:MAX_PATH_CHARS] + "…"
         return InvalidRequest(f"'{path}' {message}", param=path)
 
     def require(self, key: str) -> Any:
