@@ -136,6 +136,18 @@ async def test_a_fault_in_the_answer_is_an_error_in_the_stream_and_is_paid_for(
     assert float(paid[0].split()[-1]) > 0
 
 
+@pytest.fixture(autouse=True)
+async def rules_are_built() -> None:
+    """A simulator builds its validators with its first request, which may take longer than the deadlines here."""
+    headers = {"x-api-key": ANTHROPIC_KEY, "anthropic-version": "2026-10-21"}
+    body = request_for("anthropic", "claude-haiku-4-5", stream=False)[1]
+    async with AnthropicServer() as server, aiohttp.ClientSession() as http:
+        for stream in (False, True):
+            url = server.base_url + "/v1/messages"
+            async with http.post(url, json=body | {"stream": stream}, headers=headers) as response:
+                assert response.status == 200, await response.text()
+
+
 async def _read(response: aiohttp.ClientResponse) -> tuple[str, bool]:
     seen = b""
     try:
