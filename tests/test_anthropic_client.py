@@ -334,7 +334,7 @@ async def test_a_stream_that_breaks_before_it_began_is_another_targets(house: Ho
 async def test_thinking_comes_and_goes_back_unchanged(house: House, path: str, mark: str) -> None:
     client = house.client.with_options(base_url=f"{house.gateway.url}/{path}")
     options: Any = {
-        "model": "claude",
+        "model": "haiku",
         "max_tokens": 3000,
         "thinking": {"type": "enabled", "budget_tokens": 2000},
         "tools": [WEATHER],

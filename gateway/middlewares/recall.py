@@ -50,38 +50,34 @@ class Recall:
             return await handler(call)
         has_tools = bool(call.body.tools)
         owner = _owner(call.client)
-        vendor = getattr(call.target.provider.plugin, "vendor", None) if call.target is not None else None
-        messages = tuple(recalled(message, self._store, owner, vendor) for message in call.body.messages)
+        target = call.target.name if call.target is not None else ""
+        messages = tuple(recalled(message, self._store, owner, target) for message in call.body.messages)
         if any(new is not old for new, old in zip(messages, call.body.messages, strict=True)):
             call = replace(call, body=replace(call.body, messages=messages))
         reply = await handler(call)
-        return replace(reply, events=self._remember(reply.events, owner)) if has_tools else reply
+        return replace(reply, events=self._remember(reply.events, owner, target)) if has_tools else reply
 
-    async def _remember(self, events: AsyncIterator[Event], owner: str) -> AsyncIterator[Event]:
+    async def _remember(self, events: AsyncIterator[Event], owner: str, target: str) -> AsyncIterator[Event]:
         choices: dict[int, _Choice] = {}
         async for event in events:
             if isinstance(event, TextDelta | ThinkingDelta | ToolDelta):
                 choice = choices.setdefault(event.index, _Choice())
-                thoughts = choice.read(event)
+                thoughts = choice.read(event, target)
                 if thoughts is not None and isinstance(event, ToolDelta) and event.id:
                     self._store.put(owner, event.id, thoughts)
             yield event
 
 
-def recalled(message: Message, store: ThoughtStore, owner: str, vendor: str | None) -> Message:
-    """Return the message with its thinking before its tool calls; the same one where there is nothing to put back.
-
-    `vendor` is whose thinking the target takes; None where its plugin does not say, and then leaves out others' itself.
-    """
+def recalled(message: Message, store: ThoughtStore, owner: str, target: str) -> Message:
+    """Return the message with its thinking before its tool calls; the same one where there is nothing to put back."""
     if message.role != "assistant" or any(isinstance(part, Thinking) for part in message.parts):
         return message
     parts: list[Part] = []
     for part in message.parts:
         thoughts = store.get(owner, part.id) if isinstance(part, ToolUse) else None
-        if thoughts is not None:
-            ours = [thought for thought in thoughts.parts if vendor in (None, thought.vendor)]
+        if thoughts is not None and thoughts.target == target:
             at = 0 if thoughts.is_first else len(parts)
-            parts[at:at] = ours
+            parts[at:at] = thoughts.parts
         parts.append(part)
     return replace(message, parts=tuple(parts)) if len(parts) > len(message.parts) else message
 
@@ -95,7 +91,7 @@ class _Choice:
     has_said: bool = False
     position: int = -1
 
-    def read(self, event: TextDelta | ThinkingDelta | ToolDelta) -> Thoughts | None:
+    def read(self, event: TextDelta | ThinkingDelta | ToolDelta, target: str) -> Thoughts | None:
         """Return the thoughts before a tool call, with the piece by which that call begins."""
         if isinstance(event, ThinkingDelta):
             if not self.pieces:
@@ -106,7 +102,7 @@ class _Choice:
         if isinstance(event, TextDelta) or event.position == self.position:
             return None
         self.position = event.position
-        thoughts = Thoughts(joined(self.pieces), self.is_first) if self.pieces else None
+        thoughts = Thoughts(joined(self.pieces), self.is_first, target) if self.pieces else None
         self.pieces = []
         return thoughts
 

@@ -20,10 +20,14 @@ ENTRY_BYTES = 400  # the objects around the text, measured on CPython 3.11
 
 @dataclass(frozen=True, slots=True)
 class Thoughts:
-    """The thinking before one tool call; `is_first` where nothing else of the answer came before it."""
+    """The thinking before one tool call; `is_first` where nothing else of the answer came before it.
+
+    `target` made it, and no other gets it: some vendors bind a signature to its model and to the account.
+    """
 
     parts: tuple[Thinking, ...]
     is_first: bool
+    target: str
 
     @property
     def size_bytes(self) -> int:

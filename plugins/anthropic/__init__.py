@@ -23,7 +23,6 @@ from .turns import VENDOR
 class Anthropic:
     """The client's own bytes where it speaks this format, else the normal form written out."""
 
-    vendor = VENDOR  # whose thinking this plugin sends back
     credentials = ("api_key",)
     default_base_url = "https://api.anthropic.com/v1"
     backend: Inline | Worker | None = None

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from gateway.types import Audio, Call, Chat, File, Image, Message, Part, Target, Text, ToolResult, ToolUse
 
-from .options import continues_assistant, takes_sampling, takes_system_turns
-from .thinking import is_written, plan
+from .options import can_force_tools, continues_assistant, takes_sampling
+from .thinking import is_forced, is_written, plan
 
 LACKS = frozenset({"n", "logprobs", "top_logprobs", "logit_bias", "seed", "frequency_penalty", "presence_penalty"})
 MIN_TOP_P_WHILE_THINKING = 0.95  # below it, and with any temperature but 1, a model with a thinking budget refuses
@@ -31,6 +31,8 @@ def lacks_at(call: Call, target: Target) -> frozenset[str]:
             lacks |= {"top_p"}
     elif chat.temperature is not None:
         lacks |= {"top_p"}  # one of the two, never both
+    if is_forced(chat) and not can_force_tools(target):
+        lacks |= {"tool_choice"}
     if any(not stop.strip() for stop in chat.stop):
         lacks |= {"stop"}
     return lacks
@@ -43,7 +45,7 @@ def refusal(call: Call, target: Target) -> str | None:
         return None
     if chat.output_format is not None and chat.output_format.kind == "json_object":
         return "has no JSON mode without a schema; ask for json_schema"
-    if _ends_with_assistant(chat, target) and not continues_assistant(target):
+    if _ends_with_assistant(chat) and not continues_assistant(target):
         return "does not continue the assistant's message; end with the user's"
     for message in chat.messages:
         for part in _flat(message.parts):
@@ -53,14 +55,13 @@ def refusal(call: Call, target: Target) -> str | None:
     return None
 
 
-def _ends_with_assistant(chat: Chat, target: Target) -> bool:
-    """Say whose the last turn is, leaving aside what is not written as one: blanks, and system messages that move.
+def _ends_with_assistant(chat: Chat) -> bool:
+    """Say whether the last turn is the assistant's. Blanks make no turn, and a system message none after the assistant.
 
     A call without its result is another fault, which the vendor names.
     """
     for message in reversed(chat.messages):
-        is_moved = message.role in ("system", "developer") and not takes_system_turns(target)
-        if not is_moved and any(is_written(part) for part in message.parts):
+        if message.role not in ("system", "developer") and any(is_written(part) for part in message.parts):
             return message.role == "assistant" and not any(isinstance(part, ToolUse) for part in message.parts)
     return False
 

@@ -36,23 +36,33 @@ MODEL_OPTIONS_SCHEMA: Mapping[str, Any] = MappingProxyType(
         "properties": {
             "reasoning": {
                 "description": "How the model is told to think: by output_config.effort, by a budget of thinking "
-                "tokens (models before effort), or not at all.",
+                "tokens (up to 4.5, which know no effort), or not at all.",
                 "enum": ["effort", "budget", "none"],
                 "default": "effort",
             },
+            "thinking_off": {
+                "description": "Can be told not to think. Where it cannot, the lowest effort is asked for instead.",
+                "type": "boolean",
+                "default": True,
+            },
+            "forced_tools": {
+                "description": "Can be made to call a tool (tool_choice required, or one by name).",
+                "type": "boolean",
+                "default": True,
+            },
             "sampling": {
-                "description": "Takes temperature, top_p and top_k, where the API's version has them.",
+                "description": "Takes temperature, top_p and top_k, where the API's version has them: up to 4.6.",
                 "type": "boolean",
                 "default": True,
             },
             "prefill": {
-                "description": "Continues a chat that ends with the assistant's message: models before 4.6.",
+                "description": "Continues a chat that ends with the assistant's message: up to 4.5.",
                 "type": "boolean",
                 "default": False,
             },
             "system_turns": {
-                "description": "Takes system messages in the middle of a chat, where the API's version has them; "
-                "without, they join those at its beginning.",
+                "description": "Takes system messages in the middle of a chat, where the API's version has them: from "
+                "4.8 on. Without, they join those at its beginning.",
                 "type": "boolean",
                 "default": True,
             },
@@ -81,3 +91,11 @@ def continues_assistant(target: Target) -> bool:
 def reasoning(target: Target) -> str:
     """Return `effort`, `budget` or `none`."""
     return str(target.model.options.get("reasoning", "effort"))
+
+
+def can_stop_thinking(target: Target) -> bool:
+    return bool(target.model.options.get("thinking_off", True))
+
+
+def can_force_tools(target: Target) -> bool:
+    return bool(target.model.options.get("forced_tools", True))

@@ -9,12 +9,12 @@ from typing import Any
 
 from gateway.types import EMPTY, Call, Chat, Part, Target, Text, Thinking, ToolResult, ToolUse
 
-from .options import reasoning
+from .options import can_stop_thinking, reasoning
 
 MIN_BUDGET_TOKENS = 1_024  # the API's own, and a budget has to stay below max_tokens
 DEFAULT_MAX_TOKENS = 4_096  # where neither the client nor the model's row sets the limit that the API requires
 
-# What each effort is in tokens, for models that know budgets only.
+# What each effort is in tokens, for models that know budgets only, and back for those that know none any more.
 _BUDGETS = {"minimal": 1_024, "low": 2_048, "medium": 8_192, "high": 16_384, "xhigh": 32_768, "max": 65_536}
 
 
@@ -37,35 +37,50 @@ def plan(call: Call, chat: Chat, target: Target) -> Plan:
     """Return how to say what the chat asks for."""
     most = target.model.max_output_tokens
     max_tokens = chat.max_output_tokens if chat.max_output_tokens is not None else most or DEFAULT_MAX_TOKENS
-    effort, budget = chat.reasoning_effort, chat.thinking_budget_tokens
-    source, thinking = "thinking_budget_tokens", dict[str, Any]()
     if call.dialect.startswith("anthropic.") and "thinking" in chat.extra:
-        thinking = dict(chat.extra["thinking"])
-        budget = thinking.get("budget_tokens")
-    elif budget is not None:
-        thinking = {"type": "enabled"} if budget > 0 else {"type": "disabled"} if budget == 0 else {"type": "adaptive"}
-    elif effort == "none":
-        thinking = {"type": "disabled"} if reasoning(target) != "none" else {}
-    elif effort is not None and reasoning(target) == "budget":
-        source, budget, thinking = "reasoning_effort", _BUDGETS[effort], {"type": "enabled"}
-    if thinking.get("type") == "enabled" and budget is not None:
-        if chat.max_output_tokens is None:
-            max_tokens = min(most or budget + DEFAULT_MAX_TOKENS, max(max_tokens, budget + DEFAULT_MAX_TOKENS))
-        budget = min(max(budget, MIN_BUDGET_TOKENS), max_tokens - 1)
-        if budget < MIN_BUDGET_TOKENS or _is_forced(chat) or _lacks_its_thoughts(chat):
-            return Plan(max_tokens, effort=_effort(chat, target), lost=frozenset({source}))
-        thinking["budget_tokens"] = budget
-    lost = frozenset({"reasoning_effort"} if effort not in (None, "none") and reasoning(target) == "none" else ())
-    return Plan(max_tokens, thinking, _effort(chat, target), lost)
+        return Plan(max_tokens, dict(chat.extra["thinking"]), chat.reasoning_effort)
+    match reasoning(target):
+        case "effort":
+            return _by_effort(chat, target, max_tokens)
+        case "budget":
+            return _by_budget(chat, most, max_tokens)
+    asked = {"reasoning_effort": chat.reasoning_effort, "thinking_budget_tokens": chat.thinking_budget_tokens}
+    return Plan(max_tokens, lost=frozenset(name for name, value in asked.items() if value not in (None, "none", 0)))
 
 
-def _effort(chat: Chat, target: Target) -> str | None:
-    if reasoning(target) != "effort" or chat.reasoning_effort in (None, "none"):
-        return None
-    return "low" if chat.reasoning_effort == "minimal" else chat.reasoning_effort
+def _by_effort(chat: Chat, target: Target, max_tokens: int) -> Plan:
+    """For models that refuse a budget: one that was asked for becomes thinking at the effort that is nearest to it."""
+    effort, budget = chat.reasoning_effort, chat.thinking_budget_tokens
+    effort = "low" if effort == "minimal" else effort
+    if budget == 0 or (budget is None and effort == "none"):
+        effort = None if effort == "none" else effort
+        if can_stop_thinking(target):
+            return Plan(max_tokens, {"type": "disabled"}, effort)
+        return Plan(max_tokens, effort=effort or "low")
+    if budget is None:
+        return Plan(max_tokens, effort=effort)
+    nearest = next((name for name, tokens in _BUDGETS.items() if name != "minimal" and budget <= tokens), "max")
+    given = effort if effort not in (None, "none") else nearest if budget > 0 else None
+    return Plan(max_tokens, {"type": "adaptive"}, given)
 
 
-def _is_forced(chat: Chat) -> bool:
+def _by_budget(chat: Chat, most: int | None, max_tokens: int) -> Plan:
+    effort, budget = chat.reasoning_effort, chat.thinking_budget_tokens
+    source = "thinking_budget_tokens" if budget is not None else "reasoning_effort"
+    if budget is None and effort is not None:
+        budget = 0 if effort == "none" else _BUDGETS[effort]
+    if not budget:
+        return Plan(max_tokens, {"type": "disabled"} if budget == 0 else {})
+    budget = _BUDGETS["medium"] if budget < 0 else budget
+    if chat.max_output_tokens is None:
+        max_tokens = min(most or budget + DEFAULT_MAX_TOKENS, max(max_tokens, budget + DEFAULT_MAX_TOKENS))
+    budget = min(max(budget, MIN_BUDGET_TOKENS), max_tokens - 1)
+    if budget < MIN_BUDGET_TOKENS or is_forced(chat) or _lacks_its_thoughts(chat):
+        return Plan(max_tokens, lost=frozenset({source}))
+    return Plan(max_tokens, {"type": "enabled", "budget_tokens": budget})
+
+
+def is_forced(chat: Chat) -> bool:
     return chat.tool_choice is not None and chat.tool_choice.mode in ("required", "tool")
 
 

@@ -1,7 +1,8 @@
 """A chat's messages as Anthropic's `system` and `messages` (vendors.md 2.1, 2026-11-23).
 
-The API wants every tool call answered in the very next message, with the results before anything else in it. So results
-that follow one another join one user message, and a system message that stands between call and result waits.
+The API wants every tool call answered in the very next message, with the results before anything else in it, and a
+system message only after a user's turn, at the end or before the assistant's. So results that follow one another join
+one user message, and system messages wait for the end of the user's turn; without one, they join those at the start.
 """
 
 from __future__ import annotations
@@ -27,14 +28,13 @@ class Turns:
 
 def read(chat: Chat, *, takes_system_turns: bool) -> Turns:
     """Return the chat's turns. A chat of system messages alone becomes the user's, since the API wants one of those."""
-    builder = _Builder(_named(chat))
+    builder = _Builder(_named(chat), takes_system_turns)
     for index, message in enumerate(chat.messages):
-        where = f"messages[{index}]"
         if message.role in ("system", "developer"):
-            builder.system(message, is_turn=takes_system_turns and bool(builder.turns))
+            builder.system(message)
         else:
-            builder.message(message, where)
-    builder.flush()
+            builder.message(message, f"messages[{index}]")
+    builder.end_turn()
     messages = [{"role": role, "content": _plain(content)} for role, content in builder.turns]
     if not messages and builder.head:
         return Turns(None, [{"role": "user", "content": _plain(builder.head)}])
@@ -43,34 +43,35 @@ def read(chat: Chat, *, takes_system_turns: bool) -> Turns:
 
 @dataclass(slots=True)
 class _Builder:
-    names: bool
+    has_names: bool
+    takes_system_turns: bool
     head: list[Block] = field(default_factory=list)
     turns: list[tuple[str, list[Block]]] = field(default_factory=list)
-    unanswered: set[str] = field(default_factory=set)
-    waiting: list[list[Block]] = field(default_factory=list)  # system turns, until the tool calls are answered
+    waiting: list[Block] = field(default_factory=list)  # of system messages, until the user's turn ends
 
-    def system(self, message: Message, *, is_turn: bool) -> None:
+    def system(self, message: Message) -> None:
         content = [block for part in message.parts if isinstance(part, Text) and (block := blocks.text(part))]
-        if not content:
-            return
-        if not is_turn:
-            self.head += content
-        elif self.unanswered:
-            self.waiting.append(content)
+        if self.turns and self.takes_system_turns:
+            self.waiting += content
         else:
-            self.add("system", content)
+            self.head += content
 
     def message(self, message: Message, where: str) -> None:
         results = [blocks.tool_result(part, where) for part in message.parts if isinstance(part, ToolResult)]
-        if results:
-            self.add("user", results)
-            self.unanswered -= {block["tool_use_id"] for block in results}
         content = self.content(message, where)
-        if not self.unanswered or content:
-            self.flush()
-        if content:
-            self.add("assistant" if message.role == "assistant" else "user", content)
-        self.unanswered |= {block["id"] for block in content if block["type"] == "tool_use"}
+        if message.role == "assistant" and content:
+            self.end_turn()
+            self.add("assistant", content)
+        elif results or content:
+            self.add("user", [*results, *content])
+
+    def end_turn(self) -> None:
+        """Place the system messages that have waited for the assistant to speak, or for the end."""
+        if self.waiting and self.turns[-1][0] == "user":
+            self.turns.append(("system", self.waiting))
+        else:
+            self.head += self.waiting
+        self.waiting = []
 
     def content(self, message: Message, where: str) -> list[Block]:
         content: list[Block] = []
@@ -78,21 +79,18 @@ class _Builder:
             block = _block(part, where)
             if block is not None:
                 content.append(block)
-        if self.names and message.role == "user" and message.name:
+        if self.has_names and message.role == "user" and message.name:
             content.insert(0, {"type": "text", "text": f"{message.name}:"})
         return content
 
     def add(self, role: str, content: list[Block]) -> None:
         """Append to the last turn where it is the same speaker's: the API would join them all the same."""
-        if self.turns and self.turns[-1][0] == role:
-            self.turns[-1][1].extend(content)
-        else:
+        if not self.turns or self.turns[-1][0] != role:
             self.turns.append((role, content))
-
-    def flush(self) -> None:
-        for content in self.waiting:
-            self.add("system", content)
-        self.waiting.clear()
+            return
+        turn = self.turns[-1][1]
+        turn += content
+        turn.sort(key=lambda block: block["type"] != "tool_result")  # stable: results first, the rest as it came
 
 
 def _block(part: object, where: str) -> Block | None:

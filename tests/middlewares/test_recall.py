@@ -158,27 +158,28 @@ CALL = ToolUse("c1", "f", "{}")
 
 def test_thinking_that_came_first_comes_first() -> None:
     message = Message("assistant", (Text("I look."), CALL))
-    first, later = Thoughts((THOUGHT,), is_first=True), Thoughts((THOUGHT,), is_first=False)
+    first, later = Thoughts((THOUGHT,), is_first=True, target="p/m"), Thoughts((THOUGHT,), is_first=False, target="p/m")
 
-    assert recalled(message, store_with("c1", first), "me", "v").parts == (THOUGHT, Text("I look."), CALL)
-    assert recalled(message, store_with("c1", later), "me", "v").parts == (Text("I look."), THOUGHT, CALL)
+    assert recalled(message, store_with("c1", first), "me", "p/m").parts == (THOUGHT, Text("I look."), CALL)
+    assert recalled(message, store_with("c1", later), "me", "p/m").parts == (Text("I look."), THOUGHT, CALL)
 
 
 def test_a_message_with_its_own_thinking_is_left_alone() -> None:
     own = Message("assistant", (Thinking("else", vendor="v"), CALL))
     asked = Message("user", (CALL,))
-    store = store_with("c1", Thoughts((THOUGHT,), is_first=True))
+    store = store_with("c1", Thoughts((THOUGHT,), is_first=True, target="p/m"))
 
-    assert recalled(own, store, "me", "v") is own
-    assert recalled(asked, store, "me", "v") is asked
+    assert recalled(own, store, "me", "p/m") is own
+    assert recalled(asked, store, "me", "p/m") is asked
 
 
-def test_only_the_targets_own_vendor_gets_it() -> None:
+def test_only_the_target_that_thought_it_gets_it() -> None:
     message = Message("assistant", (CALL,))
-    store = store_with("c1", Thoughts((THOUGHT,), is_first=True))
+    store = store_with("c1", Thoughts((THOUGHT,), is_first=True, target="p/m"))
 
-    assert recalled(message, store, "me", "w") is message
-    assert recalled(message, store, "me", None).parts == (THOUGHT, CALL)
+    assert recalled(message, store, "me", "p/other") is message
+    assert recalled(message, store, "you", "p/m") is message
+    assert recalled(message, store, "me", "p/m").parts == (THOUGHT, CALL)
 
 
 def test_pieces_join_into_the_parts_they_came_from() -> None:

@@ -56,6 +56,7 @@ from tests.vendors.anthropic.thinking import redacted_block, thinking_block
 
 PLUGIN = load_plugin("anthropic", (Path(__file__).parents[2] / "plugins",)).value
 MODELS: dict[str, dict[str, Any]] = {
+    "claude-opus-5-5": {"sampling": False, "thinking_off": False, "forced_tools": False},
     "claude-sonnet-5-5": {"sampling": False},
     "claude-sonnet-4-6": {"system_turns": False},
     "claude-haiku-4-5": {"reasoning": "budget", "system_turns": False},

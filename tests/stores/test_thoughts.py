@@ -19,7 +19,7 @@ class Clock:
 
 def thoughts(size: int) -> Thoughts:
     """Return thoughts of `size` bytes beyond their objects."""
-    return Thoughts((Thinking("", "s" * size, vendor="v"),), is_first=True)
+    return Thoughts((Thinking("", "s" * size, vendor="v"),), is_first=True, target="p/m")
 
 
 def test_what_was_kept_is_had_back_by_its_owner_alone() -> None:

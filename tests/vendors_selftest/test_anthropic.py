@@ -20,6 +20,7 @@ WEATHER: Any = {
     "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
 HELLO: list[Any] = [{"role": "user", "content": "hello there"}]
+HAIKU: Any = {"model": "claude-haiku-4-5"}
 THINK: Any = {"type": "enabled", "budget_tokens": 1024}
 
 
@@ -156,10 +157,13 @@ def said(*turns: tuple[str, list[Any]]) -> dict[str, Any]:
         ({"tool_choice": {"type": "auto"}}, "providing tools"),
         ({"tools": [WEATHER], "tool_choice": "auto"}, "tool_choice"),
         ({"tools": [WEATHER], "tool_choice": {"type": "tool", "name": "x"}}, "not found in provided tools"),
-        ({"thinking": {"type": "enabled", "budget_tokens": 1000}, "max_tokens": 2000}, "budget_tokens"),
-        ({"thinking": THINK, "max_tokens": 1024}, "must be greater than"),
+        ({"thinking": {"type": "enabled", "budget_tokens": 1000}, "max_tokens": 2000} | HAIKU, "budget_tokens"),
+        ({"thinking": THINK, "max_tokens": 2000}, "not supported for this model"),
+        ({"thinking": {"type": "disabled"}, "model": "claude-opus-5-5"}, "not supported for this model"),
+        (said(("user", [TEXT]), ("system", [TEXT]), ("user", [TEXT])), "must follow a user message"),
+        ({"thinking": THINK, "max_tokens": 1024} | HAIKU, "must be greater than"),
         (
-            {"thinking": THINK, "max_tokens": 2000, "tools": [WEATHER], "tool_choice": {"type": "any"}},
+            {"thinking": THINK, "max_tokens": 2000, "tools": [WEATHER], "tool_choice": {"type": "any"}} | HAIKU,
             "forces tool use",
         ),
         ({"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}}, "additionalProperties"),
@@ -177,10 +181,10 @@ async def test_the_older_version_takes_sampling_and_no_system_turns(sdk: AsyncAn
 
     assert "between 0 and 1" in await refused(old, model="claude-sonnet-4-6", temperature=1.5)
     assert "Extra inputs" in await refused(old, temperature=0.5)
-    assert "user" in await refused(old, messages=[*HELLO, {"role": "system", "content": "x"}, *HELLO])
-    await sdk.messages.create(
-        model="claude-sonnet-5-5", max_tokens=5, messages=[*HELLO, {"role": "system", "content": "x"}, *HELLO]
-    )
+    late = [*HELLO, {"role": "system", "content": "x"}]
+    assert "not supported" in await refused(old, messages=late)
+    assert "not supported" in await refused(sdk, model="claude-sonnet-4-6", messages=late)
+    await sdk.messages.create(model="claude-sonnet-5-5", max_tokens=5, messages=late)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,13 @@ from tests.vendors.anthropic.turns import check_turns
 
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 MIN_BUDGET_TOKENS = 1024
+# The modes of thinking that each kind of model takes.
+TAKEN = {
+    "budget": ("enabled", "disabled"),
+    "both": ("enabled", "adaptive", "disabled", "between_tools"),
+    "adaptive": ("adaptive", "disabled", "between_tools"),
+    "always": ("adaptive", "between_tools"),
+}
 SAMPLING = ("temperature", "top_p", "top_k")
 # Of a JSON Schema in structured outputs: what the SDK's own helper keeps; everything else it moves into descriptions.
 SCHEMA_KEYS = frozenset(
@@ -32,7 +39,7 @@ def check_limits(body: Mapping[str, Any], rule: ModelRule, version: str) -> None
     _check_output(body, rule)
     _check_stops(body)
     _check_sampling(body, rule, version)
-    _check_thinking(body)
+    _check_thinking(body, rule)
     max_tokens = body.get("max_tokens", 1)
     if max_tokens < 0:
         raise Refusal("max_tokens: Input should be greater than or equal to 0")
@@ -118,12 +125,23 @@ def _check_sampling(body: Mapping[str, Any], rule: ModelRule, version: str) -> N
         raise Refusal("`temperature` and `top_p` cannot both be specified for this model. Please use only one.")
 
 
-def _check_thinking(body: Mapping[str, Any]) -> None:
+def _check_thinking(body: Mapping[str, Any], rule: ModelRule) -> None:
     thinking.check_blocks(body["messages"])
     config = body.get("thinking") or {}
-    if config.get("type") != "enabled":
-        return
-    budget = config["budget_tokens"]
+    kind = config.get("type")
+    if kind is not None and kind not in TAKEN[rule.thinking]:
+        raise Refusal(
+            f'"thinking.type.{kind}" is not supported for this model. Use "thinking.type.adaptive" and '
+            '"output_config.effort" to control thinking behavior.'
+        )
+    is_forced = (body.get("tool_choice") or {}).get("type") in ("any", "tool")
+    if is_forced and (kind == "enabled" or rule.thinking == "always"):
+        raise Refusal("Thinking may not be enabled when tool_choice forces tool use.")
+    if kind == "enabled":
+        _check_budget(body, config["budget_tokens"])
+
+
+def _check_budget(body: Mapping[str, Any], budget: int) -> None:
     if budget < MIN_BUDGET_TOKENS:
         raise Refusal(f"thinking.enabled.budget_tokens: Input should be greater than or equal to {MIN_BUDGET_TOKENS}")
     if budget >= body.get("max_tokens", budget + 1):
@@ -132,6 +150,4 @@ def _check_thinking(body: Mapping[str, Any]) -> None:
         raise Refusal("`temperature` may only be set to 1 when thinking is enabled.")
     if body.get("top_k") is not None:
         raise Refusal("`top_k` must be unset when thinking is enabled.")
-    if (body.get("tool_choice") or {}).get("type") in ("any", "tool"):
-        raise Refusal("Thinking may not be enabled when tool_choice forces tool use.")
     thinking.check_tool_loop(body["messages"])

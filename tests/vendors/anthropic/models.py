@@ -6,7 +6,7 @@ Sources: anthropic 2.12.0 and vendors.md 2 (2026-11-23). UNV marks what was not 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tests.vendors.anthropic.errors import Refusal
 from tests.vendors.faults import split_model
@@ -15,18 +15,23 @@ CREATED_AT = "2026-09-01T00:00:00Z"
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
+Thinking = Literal["budget", "both", "adaptive", "always"]  # the modes a model takes; `always` cannot be disabled
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRule:
-    """What one model accepts."""
+    """What one model accepts. Sources: the vendor's model pages and migration guides, read 2026-11-23."""
 
     id: str
     display_name: str
-    max_tokens: int
-    context_tokens: int = 200_000
+    max_tokens: int = 128_000
+    context_tokens: int = 1_000_000
+    thinking: Thinking = "adaptive"
+    thinks_unasked: bool = False
     efforts: tuple[str, ...] = EFFORTS
-    has_sampling: bool = False  # on version 2023-06-01; UNV which
+    has_sampling: bool = False  # on version 2023-06-01
     has_prefill: bool = False
-    has_system_turns: bool = True  # UNV: the 4.x models
+    has_system_turns: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """Return the model as `GET /models/{id}` does."""
@@ -42,13 +47,13 @@ class ModelRule:
 
 
 RULES: tuple[ModelRule, ...] = (
-    ModelRule("claude-opus-5-5", "Claude Opus 5.5", 128_000),
-    ModelRule("claude-sonnet-5-5", "Claude Sonnet 5.5", 128_000),
-    ModelRule("claude-haiku-5-5", "Claude Haiku 5.5", 64_000),
-    ModelRule("claude-opus-4-8", "Claude Opus 4.8", 128_000),
-    ModelRule("claude-sonnet-4-6", "Claude Sonnet 4.6", 64_000, has_sampling=True, has_system_turns=False),
+    ModelRule("claude-opus-5-5", "Claude Opus 5.5", thinking="always", thinks_unasked=True),
+    ModelRule("claude-sonnet-5-5", "Claude Sonnet 5.5", thinks_unasked=True),
+    ModelRule("claude-haiku-5-5", "Claude Haiku 5.5", thinks_unasked=True),
+    ModelRule("claude-opus-4-8", "Claude Opus 4.8"),
+    ModelRule("claude-sonnet-4-6", "Claude Sonnet 4.6", thinking="both", has_sampling=True, has_system_turns=False),
     ModelRule(
-        "claude-haiku-4-5", "Claude Haiku 4.5", 64_000,
+        "claude-haiku-4-5", "Claude Haiku 4.5", 64_000, 200_000, "budget",
         efforts=(), has_sampling=True, has_prefill=True, has_system_turns=False,
     ),
 )  # fmt: skip

@@ -43,7 +43,7 @@ def say(body: Mapping[str, Any], rule: ModelRule, identity: str) -> Said:
     text = _last_text(turns)
     if not body["max_tokens"]:
         return Said((), "max_tokens")
-    thought = _thought(body, text)
+    thought = _thought(body, rule, text)
     calls = _tool_calls(body, turns, text)
     if calls:
         return Said((*thought, *calls), "tool_use")
@@ -68,13 +68,18 @@ def _result_text(block: Mapping[str, Any]) -> str:
     return "".join(inner.get("text", "") for inner in content)
 
 
-def _thought(body: Mapping[str, Any], text: str) -> tuple[dict[str, Any], ...]:
-    if (body.get("thinking") or {}).get("type") not in ("enabled", "adaptive"):
+def _thought(body: Mapping[str, Any], rule: ModelRule, text: str) -> tuple[dict[str, Any], ...]:
+    """What precedes the answer. Unasked, the models of 5.5 think where tools are offered, and do not show it."""
+    config = body.get("thinking") or {}
+    is_asked = config.get("type") in ("enabled", "adaptive")
+    is_own = rule.thinks_unasked and not config and bool(body.get("tools"))
+    if not is_asked and not is_own:
         return ()
     thought = f"They say: {text[:60]}"
     if "[redacted]" in text:
         return (redacted_block(thought),)
-    return (thinking_block(thought),)
+    shown = "omitted" if rule.thinks_unasked else "summarized"
+    return (thinking_block(thought, is_shown=config.get("display", shown) == "summarized"),)
 
 
 def _tool_calls(
@@ -129,5 +134,5 @@ def _tokens(block: Mapping[str, Any]) -> int:
         case "tool_use":
             return count_tokens(block["name"]) + count_tokens(compact(block["input"]).decode())
         case "thinking":
-            return count_tokens(block["thinking"])
+            return count_tokens(block["signature"])
     return count_tokens(block["data"])

@@ -12,9 +12,11 @@ from tests.vendors.anthropic.errors import Refusal
 _SECRET = b"the simulator's own"
 
 
-def thinking_block(text: str) -> dict[str, Any]:
-    """Return a signed block."""
-    return {"type": "thinking", "thinking": text, "signature": _sign("thinking", text)}
+def thinking_block(text: str, *, is_shown: bool = True) -> dict[str, Any]:
+    """Return a signed block; where its text is not shown, the signature alone carries it."""
+    sealed = base64.b64encode(text.encode()).decode()
+    signature = f"{sealed}.{_sign('thinking', sealed)}"
+    return {"type": "thinking", "thinking": text if is_shown else "", "signature": signature}
 
 
 def redacted_block(text: str) -> dict[str, Any]:
@@ -58,7 +60,9 @@ def _has(message: dict[str, Any], kind: str) -> bool:
 
 def _is_own(block: dict[str, Any]) -> bool:
     if block["type"] == "thinking":
-        return hmac.compare_digest(_sign("thinking", block["thinking"]), block["signature"])
+        sealed, _, signature = block["signature"].partition(".")
+        shown = base64.b64encode(block["thinking"].encode()).decode()
+        return shown in ("", sealed) and hmac.compare_digest(_sign("thinking", sealed), signature)
     if block["type"] == "redacted_thinking":
         sealed, _, signature = block["data"].partition(".")
         return hmac.compare_digest(_sign("redacted", sealed), signature)

@@ -12,6 +12,8 @@ from tests.vendors.anthropic.errors import Refusal
 from tests.vendors.anthropic.models import ModelRule
 from tests.vendors.anthropic.requests import OLD
 
+Turn = tuple[str, list[dict[str, Any]]]  # role, blocks
+
 MAX_MESSAGES = 100_000
 TOOL_ID = re.compile(r"[a-zA-Z0-9_-]+")
 MAGIC = {
@@ -33,10 +35,11 @@ def check_turns(body: Mapping[str, Any], rule: ModelRule, version: str) -> None:
     _check_system(body.get("system"))
     waiting: set[str] = set()
     seen: set[str] = set()
-    for place, (role, content) in enumerate(merged(messages)):
+    turns = merged(messages)
+    for place, (role, content) in enumerate(turns):
         path = f"messages.{place}"
-        if role == "system" and (version == OLD or not rule.has_system_turns):
-            raise Refusal(f'{path}: Input should be "user" or "assistant"')
+        if role == "system":
+            _check_system_turn(path, turns, place, rule, version)
         waiting = _check_tool_turn(path, role, content, waiting, seen)
         for index, block in enumerate(content):
             _check_block(f"{path}.content.{index}", role, block, version)
@@ -48,9 +51,9 @@ def check_turns(body: Mapping[str, Any], rule: ModelRule, version: str) -> None:
         raise Refusal("This model does not support assistant message prefill. The conversation must end with a user.")
 
 
-def merged(messages: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+def merged(messages: list[dict[str, Any]]) -> list[Turn]:
     """Return (role, blocks) of each turn: neighbours of one role are one turn, a text is one block."""
-    turns: list[tuple[str, list[dict[str, Any]]]] = []
+    turns: list[Turn] = []
     for message in messages:
         content = message["content"]
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
@@ -59,6 +62,16 @@ def merged(messages: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any
         else:
             turns.append((message["role"], blocks))
     return turns
+
+
+def _check_system_turn(path: str, turns: list[Turn], place: int, rule: ModelRule, version: str) -> None:
+    """After the user's turn, and at the end or before the assistant's; UNV that the older version has none."""
+    if version == OLD or not rule.has_system_turns:
+        raise Refusal(f"{path}: role 'system' is not supported on this model")
+    before = turns[place - 1][0] if place else None
+    after = turns[place + 1][0] if place + 1 < len(turns) else None
+    if before != "user" or after not in (None, "assistant"):
+        raise Refusal(f"{path}: a system message must follow a user message and be last or precede an assistant's")
 
 
 def _check_system(system: Any) -> None:
