@@ -143,7 +143,7 @@ async def rules_are_built() -> None:
     body = request_for("anthropic", "claude-haiku-4-5", stream=False)[1]
     async with AnthropicServer() as server, aiohttp.ClientSession() as http:
         for stream in (False, True):
-            url = server.base_url + "/v1/messages"
+            url = server.base_url + "/messages"
             async with http.post(url, json=body | {"stream": stream}, headers=headers) as response:
                 assert response.status == 200, await response.text()
 
