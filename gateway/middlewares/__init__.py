@@ -33,7 +33,7 @@ ORDER: tuple[Link, ...] = (
     Link("cache", cache.build, "before failover: an answer that is there needs no target"),
     Link("prompt", prompt.build, "inside the cache, around failover: each of a prompt's chats finds its target", _CHAT),
     Link("failover", failover.build, "chooses the target, so all that is per target stands inside it", _TRIED),
-    Link("recall", recall.build, "per attempt: a vendor's thinking goes back to that vendor alone", _CHAT),
+    Link("recall", recall.build, "per attempt: what a target thought goes back to that target alone", _CHAT),
     Link("capability", capability.build, "per attempt, after recall: sends what this target takes", _CHAT),
     Link("count", count.build, "per attempt: only a target can say whether it counts", _TOKENS),
     Link("cost", cost.build, "per attempt: what a failed attempt used was used", _PAID),
