@@ -4,41 +4,26 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from gateway.config.document import Document, Path
-from gateway.config.schema import NO, YES, Schema, resolve_reference
+from gateway.config.subschemas import Schema, Subschemas
+
+YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:e[+-]?[0-9]{1,4})?", re.ASCII)
 
 
 def coerce(document: Document, schema: Schema, at: Path = ()) -> None:
     """Change the substituted values at or below `at` in place; what does not fit stays text, and `check` says so."""
+    asked = Subschemas(schema)
     for path in document.texts:
         if path[: len(at)] != at:
             continue
         parent = document.value
         for step in path[:-1]:
             parent = parent[step]
-        parent[path[-1]] = _coerced(parent[path[-1]], list(_asked(schema, schema, path[len(at) :])))
-
-
-def _asked(schema: Any, root: Schema, path: Path) -> Iterator[Schema]:
-    """Yield every schema that may hold for the value at `path`."""
-    if isinstance(schema, bool) or schema is None:
-        return
-    if "$ref" in schema:
-        yield from _asked(resolve_reference(root, schema["$ref"]), root, path)
-    for alternative in schema.get("anyOf", ()):
-        yield from _asked(alternative, root, path)
-    if not path:
-        yield schema
-    elif isinstance(path[0], int):
-        yield from _asked(schema.get("items"), root, path[1:])
-    else:
-        properties = schema.get("properties", {})
-        yield from _asked(properties.get(path[0], schema.get("additionalProperties")), root, path[1:])
+        parent[path[-1]] = _coerced(parent[path[-1]], list(asked.at(path[len(at) :])))
 
 
 def _coerced(text: str, asked: list[Schema]) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.config.document import Document, Path
-from gateway.config.schema import Schema, check
+from gateway.config.schema import check
+from gateway.config.subschemas import Schema
 
 
 def sound_part(document: Document, schema: Schema, faults: set[Path]) -> Document:

@@ -145,8 +145,16 @@ def test_a_model_for_what_the_plugin_cannot_do_is_a_fault(setup: Setup) -> None:
 
 
 def test_a_plugin_with_a_faulty_options_schema_is_a_fault(setup: Setup) -> None:
-    setup.write("plugins/fake.py", PLUGIN.replace('"additionalProperties": False', '"if": {}'))
-    assert "options_schema is faulty: the keyword 'if' is not supported" in setup.problems()[0]
+    setup.write("plugins/fake.py", PLUGIN.replace('"type": "integer"', '"type": "intger"'))
+    assert "options_schema is faulty: properties.rate: type is 'intger', it can be: array" in setup.problems()[0]
+
+
+def test_a_plugin_may_use_all_of_json_schema(setup: Setup) -> None:
+    rules = '"dependentRequired": {"rate": ["unit"]}, "oneOf": [{"required": ["rate"]}, {"maxProperties": 0}]'
+    setup.write("plugins/fake.py", PLUGIN.replace('"additionalProperties": False', rules))
+    assert setup.problems() == []
+    setup.providers("plugin: fake\n", "plugin: fake\n    options: {rate: 1}\n")
+    assert setup.problems() == ["providers.yaml:5:5: providers.acme.options lacks 'unit', which 'rate' needs"]
 
 
 def test_credentials_do_not_appear_in_the_repr(setup: Setup) -> None:
