@@ -14,6 +14,7 @@ from gateway.errors import GatewayError
 from gateway.types import Ask, Call, Embeddings, Event, Inbound, Operation, Rendered, Units, Usage, Vector, Verbatim
 
 MAX_INPUTS = 2048  # per request, as OpenAI has it
+MAX_TOKENS = 100_000  # of one input: what a model cannot take is for its vendor to refuse; this bounds our memory
 _KNOWN = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
 
 
@@ -72,9 +73,11 @@ def _inputs(fields: Fields) -> tuple[str | tuple[int, ...], ...]:
         if not value:
             raise fields.error("input", "must not be empty")
         return (value,)
-    items = fields.array("input", low=1, high=MAX_INPUTS) or []
+    items = fields.array("input", low=1, high=MAX_TOKENS) or []
     if all(_is_token(item) for item in items):
         return (tuple(items),)
+    if len(items) > MAX_INPUTS:
+        raise fields.error("input", f"must have at most {MAX_INPUTS} items; it has {len(items)}")
     return tuple(_input(fields, index, item) for index, item in enumerate(items))
 
 
@@ -85,6 +88,8 @@ def _input(fields: Fields, index: int, item: Any) -> str | tuple[int, ...]:
             raise fields.error(key, "must not be empty")
         return item
     if isinstance(item, list) and item and all(_is_token(token) for token in item):
+        if len(item) > MAX_TOKENS:
+            raise fields.error(key, f"must have at most {MAX_TOKENS} tokens; it has {len(item)}")
         return tuple(item)
     raise fields.error(key, f"must be a string or an array of token ids, not {kind(item)}")
 
