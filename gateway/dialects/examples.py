@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 _CHAT = '{"model": "MODEL", "messages": [{"role": "user", "content": "What is this gateway?"}]}'
-_SPEECH = '{"model": "MODEL", "voice": "nova", "input": "The gateway speaks."}'
+_SPEECH = '{"model": "MODEL", "voice": "nova", "input": "The quick brown fox jumps over the lazy dog."}'
 
 EXAMPLES: Mapping[str, str] = MappingProxyType(
     {
