@@ -14,8 +14,11 @@ from openai import AsyncOpenAI
 
 from tests import harness
 from tests.vendors import deepgram, elevenlabs, google_tts, openai, polly
+from tests.vendors.openai.models import ALL_VOICES
 from tests.vendors.server import VendorServer
 
+PLUGINS = Path(__file__).parents[2] / "plugins"
+OPENAI_VOICES = sorted(ALL_VOICES)
 TEXT = "Hello, this is a short sentence to be spoken."
 FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 # What ffprobe calls the container and the codec of each of OpenAI's formats.
