@@ -5,7 +5,8 @@ Wire format: vendors.md 1.1, read from the official package 3.54.0 on 2026-11-23
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from types import MappingProxyType
 
 from gateway.dialects.fields import Fields, parse_object
 from gateway.dialects.openai_chat_answer import encode_chat
@@ -30,6 +31,9 @@ class OpenAIChat:
     name = "openai.chat"
     operation: Operation = "chat"
     takes_form = False
+    field_names: Mapping[str, str] = MappingProxyType(  # fields of `Chat` that are called something else here
+        {"output_format": "response_format", "max_output_tokens": "max_completion_tokens"}
+    )
 
     def decode(self, inbound: Inbound) -> Ask:
         fields = parse_object(inbound.body)

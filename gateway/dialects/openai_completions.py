@@ -6,7 +6,8 @@ Every target serves them as a chat of one message: the models that continued bar
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from gateway import json, sse
@@ -48,6 +49,7 @@ class OpenAICompletions:
     name = "openai.completions"
     operation: Operation = "chat"
     takes_form = False
+    field_names: Mapping[str, str] = MappingProxyType({"max_output_tokens": "max_tokens"})
 
     def decode(self, inbound: Inbound) -> Ask:
         fields = parse_object(inbound.body)

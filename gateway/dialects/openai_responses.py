@@ -6,7 +6,8 @@ what needs the vendor's memory reaches only a vendor that is sent the client's o
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from gateway.dialects.fields import Fields, parse_object
@@ -33,6 +34,9 @@ class OpenAIResponses:
     name = "openai.responses"
     operation: Operation = "chat"
     takes_form = False
+    field_names: Mapping[str, str] = MappingProxyType(  # fields of `Chat` that are called something else here
+        {"output_format": "text.format", "reasoning_effort": "reasoning.effort", "verbosity": "text.verbosity"}
+    )
 
     def decode(self, inbound: Inbound) -> Ask:
         fields = parse_object(inbound.body)

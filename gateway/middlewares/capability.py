@@ -7,15 +7,17 @@ target is refused. Whatever would change what the answer is (tools, its shape, t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 from gateway.config.model import Config, Route
+from gateway.dialects import DIALECTS
 from gateway.errors import UnsupportedByTarget
 from gateway.plugin import carried, is_native, lacking
 from gateway.services import Services
 from gateway.types import (
+    EMPTY,
     Audio,
     Call,
     Chat,
@@ -121,13 +123,19 @@ def fit(call: Call, target: Target, *, is_verbatim: bool) -> Fit | Refusal:
     is_over = limit is not None and chat.max_output_tokens is not None and chat.max_output_tokens > limit
     if not unwanted and not is_over:
         return Fit(chat)
-    essential = unwanted & ESSENTIAL
+    essential = _named(call, unwanted & ESSENTIAL)
     if essential:
-        return Refusal(min(essential), f"takes no {_listed(essential)}")
-    named = sorted(unwanted | ({"max_output_tokens"} if is_over else set()))
+        return Refusal(essential[0], f"takes no {', '.join(essential)}")
+    named = _named(call, unwanted | ({"max_output_tokens"} if is_over else set()))
     if _policy(target) == "reject":
-        return Refusal(named[0], _rejection(unwanted, limit if is_over else None))
+        return Refusal(named[0], _rejection(_named(call, unwanted), limit if is_over else None))
     return Fit(_without(chat, unwanted, limit if is_over else None), tuple(named))
+
+
+def _named(call: Call, names: Collection[str]) -> list[str]:
+    """Return the parameters as the client calls them: its dialect says where that is another name than ours."""
+    known: Mapping[str, str] = getattr(DIALECTS.get(call.dialect), "field_names", EMPTY)
+    return sorted(known.get(name, name) for name in names)
 
 
 def _policy(target: Target) -> str:
@@ -169,8 +177,8 @@ def _without(chat: Chat, names: set[str], max_output_tokens: int | None) -> Chat
     return replace(chat, **changes)
 
 
-def _rejection(unwanted: Collection[str], limit: int | None) -> str:
-    reasons = [f"takes no {_listed(unwanted)}"] if unwanted else []
+def _rejection(unwanted: Sequence[str], limit: int | None) -> str:
+    reasons = [f"takes no {', '.join(unwanted)}"] if unwanted else []
     reasons += [f"writes at most {limit} tokens"] if limit is not None else []
     return f"{' and '.join(reasons)} (drop: reject); leave that out"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway import json
-from gateway.types import Chat, File, Image, Message, OutputFormat, Target, Tool, ToolChoice, ToolUse
+from gateway.types import Chat, File, Image, Message, OutputFormat, Target, Tool, ToolChoice, ToolResult, ToolUse
 
 from .content import blocks, is_image_known
 
@@ -53,7 +53,8 @@ def lacking(chat: Chat, target: Target) -> frozenset[str]:
 def refusal(chat: Chat) -> str | None:
     """Return what of the chat Converse has no form for."""
     parts = [part for message in chat.messages for part in message.parts]
-    for part in parts:
+    given = [inner for part in parts if isinstance(part, ToolResult) for inner in part.parts]
+    for part in (*parts, *given):
         if isinstance(part, Image | File) and part.url is not None:
             return "takes no image or file by URL; send its content as base64"
         if isinstance(part, Image) and not is_image_known(part):
@@ -62,6 +63,8 @@ def refusal(chat: Chat) -> str | None:
             return "takes no file by another vendor's id; send its content as base64"
     if _forbids_tools(chat) and any(isinstance(part, ToolUse) for part in parts):
         return "cannot be kept from calling tools in a conversation that holds calls (tool_choice none)"
+    if not chat.tools and any(isinstance(part, ToolUse | ToolResult) for part in parts):
+        return "needs the tools again whose calls the conversation holds"
     if not any(message.role not in ("system", "developer") for message in chat.messages):
         return "needs a message of the user's besides instructions"
     return None

@@ -74,6 +74,8 @@ class OpenAI:
     def refusal(self, call: Call, target: Target) -> str | None:
         if call.operation == "transcription":
             return transcription.refusal(call, target)
+        if call.operation == "speech":
+            return speech.refusal(call)
         if isinstance(call.body, Chat):
             return self._chat_refusal(call, call.body, target)
         return None

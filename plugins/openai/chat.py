@@ -57,7 +57,9 @@ def asks_for_usage(call: Call, target: Target) -> bool:
 
 def refusal(chat: Chat, target: Target) -> str | None:
     """Return what of the chat this endpoint has no place for."""
-    if any(isinstance(part, File) and part.url for message in chat.messages for part in message.parts):
+    parts = [part for message in chat.messages for part in message.parts]
+    given = [inner for part in parts if isinstance(part, ToolResult) for inner in part.parts]
+    if any(isinstance(part, File) and part.url for part in (*parts, *given)):
         return "takes no file by URL over /chat/completions"
     most = option(target, "max_stop", 4)
     return f"takes at most {most} stop strings" if len(chat.stop) > most else None

@@ -35,6 +35,12 @@ MODEL_OPTIONS_SCHEMA: Mapping[str, Any] = MappingProxyType(
         "properties": {
             "api": _API,
             "max_tokens_field": _MAX_TOKENS_FIELD,
+            "translates": {
+                "description": "Whether this model writes down in English what is said in another language "
+                "(/audio/translations).",
+                "type": "boolean",
+                "default": False,
+            },
             "transcript_formats": _TRANSCRIPT_FORMATS,
         },
     }

@@ -6,22 +6,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from gateway import json
-from gateway.audio.sniff import content_type
-from gateway.errors import UpstreamCut, UpstreamMalformed
-from gateway.types import (
-    AudioChunk,
-    AudioFormat,
-    Call,
-    Done,
-    Event,
-    Speech,
-    Target,
-    Units,
-    UpstreamResponse,
-    Usage,
-)
+from gateway.audio.answer import audio_events, audio_format, read_audio
+from gateway.types import Call, Event, Speech, Target, Units, UpstreamResponse, Usage
 
-PCM_RATE_HZ = 24_000  # OpenAI's pcm is 24 kHz, 16 bit, mono, with no header
+RATE_HZ = 24_000  # of all it makes; its pcm is 16 bit, mono, with no header
 
 
 def build(call: Call, target: Target) -> bytes:
@@ -42,24 +30,17 @@ def build(call: Call, target: Target) -> bytes:
     return json.dumps(body)
 
 
-async def parse(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
-    """Yield the audio as it comes. Its end is certain only where HTTP frames it, so a body without frame is refused."""
+def refusal(call: Call) -> str | None:
+    """OpenAI takes no sample rate: what it gives has one, and that is another or the one that is wanted."""
     assert isinstance(call.body, Speech)
-    _check_audio(response)
-    format = AudioFormat(call.body.format, content_type(call.body.format, PCM_RATE_HZ), PCM_RATE_HZ)
-    is_empty = True
-    async for chunk in response.chunks:
-        yield AudioChunk(chunk, format if is_empty else None)
-        is_empty = False
-    if is_empty:
-        raise UpstreamCut("the vendor's answer holds no audio")
-    yield Usage(Units(characters=len(call.body.text)))
-    yield Done()
+    speech = call.body
+    if speech.sample_rate_hz not in (None, RATE_HZ):
+        return f"has no {speech.format} at {speech.sample_rate_hz} Hz; it has {RATE_HZ} Hz"
+    return "takes no SSML" if speech.is_ssml else None
 
 
-def _check_audio(response: UpstreamResponse) -> None:
-    kind = response.headers.get("content-type", "")
-    if kind.startswith(("application/json", "text/")):
-        raise UpstreamMalformed(f"the vendor answered {kind[:60]!r} where audio was asked for")
-    if "content-length" not in response.headers and "chunked" not in response.headers.get("transfer-encoding", ""):
-        raise UpstreamMalformed("the vendor's audio has neither length nor chunks: its end cannot be told from a cut")
+def parse(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
+    """Return the audio as it comes, checked to be what was asked for."""
+    assert isinstance(call.body, Speech)
+    promised = audio_format(call.body.format, RATE_HZ)
+    return audio_events(read_audio(response, promised), promised, Usage(Units(characters=len(call.body.text))))

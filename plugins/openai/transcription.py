@@ -40,6 +40,8 @@ def refusal(call: Call, target: Target) -> str | None:
     """A model that answers without times cannot give subtitles; one that knows no speakers cannot tell them apart."""
     assert isinstance(call.body, Recording)
     formats = _formats(target)
+    if call.body.is_translation:
+        return None if target.model.options.get("translates") else "does not translate"
     if formats is None or call.body.format in formats or call.body.format in ("json", "text"):
         return None
     if call.body.format in _TIMED and "verbose_json" in formats:
@@ -55,6 +57,8 @@ def build(call: Call, target: Target) -> tuple[str, Form]:
     # The vendor goes by the name's suffix, so the name says what the bytes are.
     upload = replace(recording.audio, filename=name, content_type="application/octet-stream")
     path = "/audio/translations" if recording.is_translation else "/audio/transcriptions"
+    if recording.is_translation:
+        return path, Form(_translation_fields(recording, target), (("file", upload),))
     if _is_untouched(call, target):
         fields = tuple((key, value) for key, value in recording.fields if key != "model")
         return path, Form((("model", target.model.name), *fields), (("file", upload),))
@@ -65,11 +69,23 @@ def build(call: Call, target: Target) -> tuple[str, Form]:
         fields += (("timestamp_granularities[]", "word"), ("timestamp_granularities[]", "segment"))
     if recording.language is not None:
         fields += (("language", recording.language),)
-    if recording.prompt is not None:
+    if asked == "diarized_json":
+        fields += (("chunking_strategy", "auto"),)  # without which it takes 30 s at most; it knows no prompt
+    elif recording.prompt is not None:
         fields += (("prompt", recording.prompt),)
     if recording.temperature is not None:
         fields += (("temperature", f"{recording.temperature:g}"),)
     return path, Form(fields, (("file", upload),))
+
+
+def _translation_fields(recording: Recording, target: Target) -> tuple[tuple[str, str], ...]:
+    """The endpoint knows no language, no words and no streams."""
+    fields = [("model", target.model.name), ("response_format", "verbose_json")]
+    if recording.prompt is not None:
+        fields.append(("prompt", recording.prompt))
+    if recording.temperature is not None:
+        fields.append(("temperature", f"{recording.temperature:g}"))
+    return tuple(fields)
 
 
 async def parse(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:

@@ -90,6 +90,13 @@ def test_a_parameter_that_says_what_a_vendor_does_anyway_is_not_given() -> None:
     assert found.dropped == ()
 
 
+def test_a_parameter_is_named_as_the_client_calls_it() -> None:
+    asked = call("openai.chat", max_output_tokens=101, seed=1)
+    assert fitted(asked, target(max_output_tokens=100, refuses={"seed"})).dropped == ("max_completion_tokens", "seed")
+    wanted = call("openai.responses", output_format=OutputFormat("json_object"))
+    assert refused(wanted, target(refuses={"output_format"})).param == "text.format"
+
+
 def test_drop_reject_refuses_the_target_and_names_the_parameter() -> None:
     found = refused(call(temperature=1.0), target(refuses={"temperature"}, provider_drop="reject"))
     assert found == Refusal("temperature", "takes no temperature (drop: reject); leave that out")

@@ -87,7 +87,7 @@ def turns(draw: Callable[[Any], Any]) -> tuple[Message, ...]:
         ids = [f"call_{turn}_{index}" for index in range(draw(st.integers(0, 2)))]
         parts += [ToolUse(id, draw(NAMES), json.dumps(draw(OBJECTS))) for id in ids]
         messages.append(Message("assistant", tuple(parts) or (Text("yes"),)))
-        given = st.lists(st.builds(Text, WORDS) | IMAGES, max_size=2)
+        given = st.lists(st.builds(Text, WORDS) | IMAGES | FILES, max_size=2)
         messages += [Message("tool", (ToolResult(id, tuple(draw(given))),)) for id in ids]
         messages.append(Message("user", (Text(draw(WORDS)),)))
     return tuple(messages)

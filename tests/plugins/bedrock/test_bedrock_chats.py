@@ -131,7 +131,7 @@ async def test_what_converse_cannot_say_is_left_out_and_told(setup: Setup) -> No
     ("change", "message"),
     [
         ({"n": 2}, "takes no n"),
-        ({"response_format": {"type": "json_object"}}, "takes no output_format"),
+        ({"response_format": {"type": "json_object"}}, "takes no response_format"),
         (
             {
                 "messages": [
