@@ -19,6 +19,7 @@ Operation = Literal[
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error"]
 DropPolicy = Literal["warn", "reject"]  # a parameter that a model cannot take: leave it out and say so, or refuse
+RecordingInput = Literal["file", "raw", "url"]  # a form's file, the body itself, or an address for the vendor
 TranscriptFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 
 
@@ -111,7 +112,7 @@ class Inbound:
     head: Head
     body: bytes = field(repr=False)
     form: Form | None = None
-    upload: Upload | None = None  # a body of whatever type, where it is passed through
+    upload: Upload | None = None  # a body of whatever type, where it is passed through, or is the recording itself
 
 
 # ---------------------------------------------------------------- a chat
@@ -281,6 +282,16 @@ class Speech:
 
 
 @dataclass(frozen=True, slots=True)
+class Sound:
+    """What a file's head says of what is in its container; None where it cannot be told without decoding."""
+
+    codec: str | None = None  # pcm mulaw alaw float opus vorbis flac speex mp3 aac alac
+    sample_rate_hz: int | None = None
+    channels: int | None = None
+    bits_per_sample: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """Speech to be written down. `duration_s` is probed from the file, None where that is not possible."""
 
@@ -293,6 +304,7 @@ class Recording:
     temperature: float | None = None
     granularities: frozenset[Literal["word", "segment"]] = frozenset()
     is_translation: bool = False  # into English
+    sound: Sound = Sound()
     url: str | None = None  # handed to a vendor that fetches recordings itself; the gateway fetches nothing
     fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # the form's text fields, as sent
     extra: Mapping[str, Any] = EMPTY

@@ -48,6 +48,18 @@ def render(
             return JSON, _json(_diarized(transcript))
 
 
+def diarized_segment(index: int, segment: Segment) -> dict[str, Any]:
+    """Return a segment of diarized_json, which is an event of a stream as well."""
+    return {
+        "type": "transcript.text.segment",
+        "id": f"seg_{index}",
+        "start": _seconds(segment.start_s),
+        "end": _seconds(segment.end_s),
+        "speaker": segment.speaker or "unknown",  # the SDK's model requires a string
+        "text": segment.text,
+    }
+
+
 def _verbose(transcript: Transcript, granularities: Collection[str], task: str) -> dict[str, Any]:
     body: dict[str, Any] = {
         "task": task,
@@ -85,15 +97,7 @@ def _segment(index: int, segment: Segment) -> Mapping[str, Any]:
 
 def _diarized(transcript: Transcript) -> dict[str, Any]:
     segments = [
-        {
-            "type": "transcript.text.segment",
-            "id": f"seg_{index}",
-            "start": _seconds(segment.start_s),
-            "end": _seconds(segment.end_s),
-            "speaker": segment.speaker or "unknown",  # the SDK's model requires a string
-            "text": segment.text,
-        }
-        for index, segment in enumerate(segments_of(transcript, by_speaker=True))
+        diarized_segment(index, segment) for index, segment in enumerate(segments_of(transcript, by_speaker=True))
     ]
     body = {"task": "transcribe", "duration": _duration_s(transcript), "text": transcript.text, "segments": segments}
     return body | _usage(transcript)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from gateway.errors import Problem
 from gateway.shape import Shape
 from gateway.template import Template
-from gateway.types import EMPTY, Operation, Price, Provider, Target
+from gateway.types import EMPTY, Operation, Price, Provider, RecordingInput, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +159,7 @@ class Route:
     total_s: float | None = None  # deadline of a whole call
     middlewares: tuple[UserMiddleware, ...] = ()
     is_verbatim: bool = True  # False: always translate, even where client and vendor speak the same
+    inputs: frozenset[RecordingInput] = frozenset({"file"})  # how recordings may come in
     prompt: Prompt | None = None
     allow: tuple[Allowed, ...] = ()  # what may pass through
     price: Price | None = None  # of a request that passes through

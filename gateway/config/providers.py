@@ -79,6 +79,7 @@ def _provider(name: str, section: Section, plugin: Plugin, environ: Mapping[str,
         off_reason=_off_reason(section, plugin, environ),
         is_standby=section.get("standby", False),
         drop=section.get("drop", "warn"),
+        convert=section.get("convert", False),
     )
 
 
@@ -182,6 +183,8 @@ def _model(name: str, section: Section, provider: str, plugin: Plugin) -> Model:
         max_chars=_whole(section, "max_chars"),
         max_bytes=_whole(section, "max_bytes"),
         max_upload_bytes=_whole(section, "max_upload_bytes"),
+        max_audio_s=None if section.get("max_audio_s") is None else float(section.get("max_audio_s")),
+        convert=section.get("convert"),
         max_output_tokens=_whole(section, "max_output_tokens"),
         context_tokens=_whole(section, "context_tokens"),
         modalities=frozenset(section.get("modalities", ())),

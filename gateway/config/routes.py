@@ -22,7 +22,7 @@ from gateway.types import Operation
 
 RESERVED = frozenset({"", "health", "metrics", "docs", "admin"})  # first segments of the gateway's own paths
 # The names in gateway.middlewares.ORDER; a test holds the two together. Importing it would bring in the whole server.
-LINKS = ("auth", "quota", "cache", "prompt", "failover", "recall", "capability", "cost")
+LINKS = ("auth", "quota", "cache", "prompt", "failover", "recall", "capability", "convert", "cost")
 NONE = "none"  # a route's way to say that a default is not for it
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+", re.ASCII)
@@ -167,6 +167,7 @@ def _route(section: Section, operation: Operation, defaults: _Policies, middlewa
         total_s=policies.total_s,
         middlewares=tuple(middlewares.compile(place) for _, place in section.at("middlewares").each()),
         is_verbatim=section.get("verbatim", True),
+        inputs=frozenset(section.get("inputs", ("file",))),
     )
 
 

@@ -23,7 +23,7 @@ from gateway.dialects.openai_embeddings import OpenAIEmbeddings
 from gateway.dialects.openai_models import OpenAIModels
 from gateway.dialects.openai_responses import OpenAIResponses
 from gateway.dialects.openai_speech import OpenAISpeech
-from gateway.dialects.openai_transcription import OpenAITranscription
+from gateway.dialects.openai_transcription import OpenAITranscription, OpenAITranslation
 from gateway.dialects.prompt import PromptDialect
 from gateway.dialects.proxy import Proxy
 from gateway.errors import GatewayError
@@ -62,6 +62,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
             OpenAIEmbeddings(),
             OpenAISpeech(),
             OpenAITranscription(),
+            OpenAITranslation(),
             OpenAIModels(),
             OpenAIVoices(),
             NativeGenerate(),

@@ -6,32 +6,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from gateway.audio.duration import duration_s
-from gateway.audio.sniff import sniff
 from gateway.config.names import unknown
 from gateway.dialects.native import JSON, Native, answer
+from gateway.dialects.recording import URL_FIELD, read_audio, read_values
 from gateway.errors import InvalidRequest, UpstreamCut
 from gateway.types import (
     Ask,
     Call,
     Event,
-    Form,
     Inbound,
     Operation,
     Recording,
     Rendered,
     Segment,
     Transcript,
-    Upload,
     Word,
 )
 from gateway.types import Usage as UsageEvent
 
-SNIFF_BYTES = 4096  # enough for every container's mark, ID3 tags in front of mp3 included
 FILE_FIELDS = ("file", "audio")
 _FIELDS = ("model", "provider", "language", "prompt", "temperature")
 
@@ -42,26 +38,22 @@ class NativeStt(Native):
     takes_form = True
 
     def decode(self, inbound: Inbound) -> Ask:
-        assert inbound.form is not None
-        values = _values(inbound.form)
-        name, audio = _audio(inbound.form)
-        container = sniff(audio.read(SNIFF_BYTES))
-        if container is None:
-            raise InvalidRequest(
-                f"'{name}' ({audio.filename[:60]!r}) is not audio that is known here; "
-                "send flac, mp3, mp4, ogg, wav or webm",
-                param=name,
-            )
+        fields, values = read_values(inbound)
+        _check(inbound, values)
+        audio, url, facts = read_audio(inbound, values, FILE_FIELDS)
+        given = {name: texts[0] for name, texts in values.items()}
         recording = Recording(
             audio=audio,
-            container=container,
-            duration_s=duration_s(audio.file),
-            language=values.get("language") or None,
-            prompt=values.get("prompt") or None,
-            temperature=_temperature(values.get("temperature")),
-            fields=inbound.form.fields,
+            container=facts.container,
+            duration_s=facts.duration_s,
+            language=given.get("language") or None,
+            prompt=given.get("prompt") or None,
+            temperature=_temperature(given.get("temperature")),
+            sound=facts.sound,
+            url=url,
+            fields=fields,
         )
-        return Ask(values.get("model", ""), recording, provider=values.get("provider", ""))
+        return Ask(given.get("model", ""), recording, provider=given.get("provider", ""))
 
     async def encode(self, call: Call, events: AsyncIterator[Event]) -> Rendered:
         assert isinstance(call.body, Recording)
@@ -84,32 +76,21 @@ class NativeStt(Native):
         return Rendered(JSON, answer(call, result, metadata))
 
 
-def _values(form: Form) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for name, value in form.fields:
+def _check(inbound: Inbound, values: Mapping[str, Sequence[str]]) -> None:
+    """A typing mistake is told, not passed over."""
+    for name, given in values.items():
         if name in FILE_FIELDS:
             raise InvalidRequest(f"'{name}' must be an uploaded file, with a filename; it is a text field", param=name)
-        if name not in _FIELDS:
-            hint = unknown(name[:60], (*_FIELDS, *FILE_FIELDS))
+        if name not in (*_FIELDS, URL_FIELD):
+            hint = unknown(name[:60], (*_FIELDS, *FILE_FIELDS, URL_FIELD))
             raise InvalidRequest(f"{name[:60]!r} is not a field of this endpoint{hint}", param=name[:60])
-        if name in values:
+        if len(given) > 1:
             raise InvalidRequest(f"'{name}' is given more than once", param=name)
-        values[name] = value
-    return values
-
-
-def _audio(form: Form) -> tuple[str, Upload]:
-    for name, _ in form.files:
+    for name, _ in inbound.form.files if inbound.form is not None else ():
         if name not in FILE_FIELDS:
             raise InvalidRequest(
                 f"{name[:60]!r} is not a file of this endpoint; send the audio as 'file'", param="file"
             )
-    if len(form.files) != 1:
-        raise InvalidRequest(f"'file' must be one uploaded file; there are {len(form.files)}", param="file")
-    name, upload = form.files[0]
-    if upload.size_bytes == 0:
-        raise InvalidRequest(f"'{name}' ({upload.filename[:60]!r}) is empty", param=name)
-    return name, upload
 
 
 def _temperature(text: str | None) -> float | None:

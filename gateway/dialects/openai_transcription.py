@@ -1,4 +1,4 @@
-"""OpenAI transcription: `POST /v1/audio/transcriptions`, multipart. Wire format: vendors.md 1.5, 2026-11-23."""
+"""OpenAI transcription and translation, multipart. Wire format: vendors.md 1.5, read 2026-11-23."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from collections.abc import AsyncIterator
 from typing import Literal, cast
 
 from gateway import json, sse
-from gateway.audio.duration import duration_s
-from gateway.audio.sniff import sniff
-from gateway.audio.transcript import render
+from gateway.audio.segments import segments_of
+from gateway.audio.transcript import diarized_segment, render
 from gateway.dialects.openai_errors import encode_json_error, encode_sse_error
+from gateway.dialects.recording import read_audio, read_values
 from gateway.errors import GatewayError, InvalidRequest, UpstreamCut
 from gateway.types import (
     Ask,
     Call,
     Event,
-    Form,
     Inbound,
     Operation,
     Recording,
@@ -23,14 +22,12 @@ from gateway.types import (
     Transcript,
     TranscriptFormat,
     Units,
-    Upload,
     Usage,
     Verbatim,
 )
 
 FORMATS = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
 GRANULARITIES = ("word", "segment")
-SNIFF_BYTES = 4096  # enough for every container's mark, ID3 tags in front of mp3 included
 _KNOWN = frozenset(
     {"model", "language", "prompt", "response_format", "temperature", "timestamp_granularities", "stream"}
 )
@@ -40,32 +37,29 @@ class OpenAITranscription:
     name = "openai.transcription"
     operation: Operation = "transcription"
     takes_form = True
+    is_translation = False
+    formats: tuple[str, ...] = FORMATS
 
     def decode(self, inbound: Inbound) -> Ask:
-        assert inbound.form is not None
-        form = inbound.form
-        values = _values(form)
-        audio = _audio(form)
-        container = sniff(audio.read(SNIFF_BYTES))
-        if container is None:
-            raise InvalidRequest(
-                f"'file' ({audio.filename!r}) is not audio that is known here; send flac, mp3, mp4, ogg, wav or webm",
-                param="file",
-            )
+        fields, values = read_values(inbound)
+        audio, url, facts = read_audio(inbound, values, ("file",))
         stream = _one(values, "stream", ("true", "false")) == "true"
         recording = Recording(
             audio=audio,
-            container=container,
-            duration_s=duration_s(audio.file),
+            container=facts.container,
+            duration_s=facts.duration_s,
             language=_one(values, "language"),
             prompt=_one(values, "prompt"),
-            format=cast(TranscriptFormat, _one(values, "response_format", FORMATS) or "json"),
+            format=cast(TranscriptFormat, _one(values, "response_format", self.formats) or "json"),
             temperature=_temperature(values),
             granularities=_granularities(values),
-            fields=form.fields,
+            is_translation=self.is_translation,
+            sound=facts.sound,
+            url=url,
+            fields=fields,
             extra={name: tuple(given) for name, given in values.items() if name not in _KNOWN},
         )
-        return Ask(_one(values, "model") or "", recording, stream)
+        return Ask(_one(values, "model") or "", recording, stream and not self.is_translation)
 
     async def encode(self, call: Call, events: AsyncIterator[Event]) -> Rendered:
         assert isinstance(call.body, Recording)
@@ -76,29 +70,22 @@ class OpenAITranscription:
             return Rendered(content_type, body if call.stream else b"".join([chunk async for chunk in body]))
         transcript, units = await _gather(first, events)
         if call.stream:
-            return Rendered("text/event-stream; charset=utf-8", _stream(transcript, units))
-        content_type, data = render(transcript, call.body.format, call.body.granularities)
+            is_diarized = call.body.format == "diarized_json"
+            return Rendered("text/event-stream; charset=utf-8", _stream(transcript, units, is_diarized=is_diarized))
+        task: Literal["transcribe", "translate"] = "translate" if self.is_translation else "transcribe"
+        content_type, data = render(transcript, call.body.format, call.body.granularities, task=task)
         return Rendered(content_type, data)
 
     def encode_error(self, error: GatewayError, request_id: str, *, started: bool) -> bytes:
         return encode_sse_error(error, request_id) if started else encode_json_error(error, request_id)
 
 
-def _values(form: Form) -> dict[str, list[str]]:
-    """Return the fields by name. Clients send arrays as `name[]`."""
-    values: dict[str, list[str]] = {}
-    for name, value in form.fields:
-        values.setdefault(name.removesuffix("[]"), []).append(value)
-    return values
+class OpenAITranslation(OpenAITranscription):
+    """`POST /v1/audio/translations`: the same into English, for targets that can, without streams or speakers."""
 
-
-def _audio(form: Form) -> Upload:
-    files = [file for name, file in form.files if name == "file"]
-    if len(files) != 1:
-        raise InvalidRequest(f"'file' must be one uploaded file; there are {len(files)}", param="file")
-    if files[0].size_bytes == 0:
-        raise InvalidRequest(f"'file' ({files[0].filename!r}) is empty", param="file")
-    return files[0]
+    name = "openai.translation"
+    is_translation = True
+    formats = ("json", "text", "srt", "verbose_json", "vtt")
 
 
 def _one(values: dict[str, list[str]], name: str, choices: tuple[str, ...] = ()) -> str | None:
@@ -156,8 +143,17 @@ async def _gather(first: Event | None, events: AsyncIterator[Event]) -> tuple[Tr
     return transcript, units
 
 
-async def _stream(transcript: Transcript, units: Units) -> AsyncIterator[bytes]:
-    """One delta and its end: what is known here is known at once."""
-    yield sse.write(json.dumps({"type": "transcript.text.delta", "delta": transcript.text}))
+async def _stream(transcript: Transcript, units: Units, *, is_diarized: bool) -> AsyncIterator[bytes]:
+    """One delta a segment where the segments make up the text, else one delta, and the end."""
+    segments = segments_of(transcript, by_speaker=is_diarized)
+    pieces = [(f"seg_{number}", segment) for number, segment in enumerate(segments)]
+    is_whole = " ".join(segment.text.strip() for segment in segments) == transcript.text
+    for number, (name, segment) in enumerate(pieces if is_whole or is_diarized else ()):
+        delta = {"type": "transcript.text.delta", "delta": f"{' ' if number else ''}{segment.text.strip()}"}
+        yield sse.write(json.dumps(delta | ({"segment_id": name} if is_diarized else {})))
+        if is_diarized:
+            yield sse.write(json.dumps(diarized_segment(number, segment)))
+    if not is_whole and not is_diarized:
+        yield sse.write(json.dumps({"type": "transcript.text.delta", "delta": transcript.text}))
     usage = {"type": "duration", "seconds": units.audio_seconds}
     yield sse.write(json.dumps({"type": "transcript.text.done", "text": transcript.text, "usage": usage}))

@@ -16,7 +16,7 @@ from gateway.dialects import Dialect
 from gateway.dialects.openai_errors import encode_json_error
 from gateway.dialects.pin import read_pin
 from gateway.errors import GatewayError, MethodNotAllowed, PermissionDenied
-from gateway.server import cors
+from gateway.server import cors, inputs
 from gateway.server.body import BodyReader
 from gateway.server.builtin import BUILTINS
 from gateway.server.front import read_head
@@ -115,8 +115,9 @@ class Gateway:
         dialect = endpoint.dialect
         reply: Reply | None = None
         try:
-            as_upload = getattr(dialect, "takes_upload", False)
-            inbound = await reader.read(head, as_form=dialect.takes_form, as_upload=as_upload)
+            shape = inputs.shape_of(dialect, endpoint.route.inputs, head)
+            inbound = await reader.read(head, as_form=shape == "form", as_upload=shape == "upload")
+            inputs.check(inbound, endpoint.route.inputs)
             call = snapshot.resolve(await _decode(dialect, inbound, endpoint, receipt), endpoint.route)
             reply = await endpoint.handler(call)
             rendered = await dialect.encode(call, reply.events)
@@ -156,7 +157,8 @@ class Gateway:
 
 
 async def _decode(dialect: Dialect, inbound: Inbound, endpoint: Endpoint, receipt: Receipt) -> Call:
-    if len(inbound.body) > THREAD_BYTES or inbound.form is not None:
+    has_file = inbound.form is not None or inbound.upload is not None
+    if len(inbound.body) > THREAD_BYTES or has_file:
         ask = await asyncio.to_thread(dialect.decode, inbound)
     else:
         ask = dialect.decode(inbound)
@@ -172,7 +174,7 @@ async def _decode(dialect: Dialect, inbound: Inbound, endpoint: Endpoint, receip
         receipt=receipt,
         stream=ask.stream,
         deadline_s=receipt.started_s + total_s if total_s is not None else float("inf"),
-        raw=raw if inbound.form is None else None,
+        raw=None if has_file else raw,
         provider=ask.provider,
         values=ask.values,
     )
