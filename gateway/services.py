@@ -12,6 +12,7 @@ from gateway.stores.rates import Rates
 from gateway.stores.thoughts import ThoughtStore
 from gateway.telemetry.metrics import Metrics
 from gateway.upstream import Upstream
+from gateway.upstream.converter import Converter
 from gateway.upstream.http import HttpTransport
 
 VIA_NAME = "ai-service-gateway"
@@ -26,9 +27,11 @@ class Services:
     cache: CacheStore
     metrics: Metrics
     thoughts: ThoughtStore = field(default_factory=lambda: ThoughtStore(time.monotonic))
+    converter: Converter = field(default_factory=Converter)
     started_at: float = field(default_factory=time.time)
 
     async def aclose(self) -> None:
+        await self.converter.aclose()
         await self.upstream.aclose()
 
 

@@ -6,10 +6,12 @@ FILE is a plugin that also defines
 
 `request` has `method`, `url`, `headers` and, where a form was sent, `fields` ([[name, value], …]) and `files`
 ([{"name", "filename", "content_type", "size_bytes"}, …]); `payload` is the body, or the files' bytes one after another.
+A request may also come while it is made: then `payload` is an iterator of its pieces, and `request` is the sender's.
 The first thing yielded may be the answer's head, {"status": 200, "headers": {}}; the rest is its body. One request runs
 at a time. An exception that bears a `status` (every GatewayError does) is an answer; any other one is a 500.
 
-Wire, both ways big-endian. A request: u32 length of the head, u64 length of the payload, the head as JSON, the payload.
+Wire, both ways big-endian. A request: u32 length of the head, u64 length of the payload, the head as JSON, the payload;
+or, where that length is all ones, pieces of it, each after its u32 length, up to one of length 0.
 An answer: frames of one kind byte, u32 length and content. H is the head, D a piece of the body, E the end, X an error
 {"status", "code", "message", "param"}. Only the standard library is imported here: a process has to be up at once.
 """
@@ -22,15 +24,17 @@ import os
 import struct
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, Any
 
 REQUEST = struct.Struct(">IQ")
 FRAME = struct.Struct(">cI")
+PIECE = struct.Struct(">I")
+IN_PIECES = 0xFFFFFFFFFFFFFFFF  # for the length of a payload
 HEAD, DATA, END, ERROR = b"H", b"D", b"E", b"X"
 MAX_FRAME_BYTES = 65_536  # so that a slow reader holds little; larger pieces are cut
 
-Work = Callable[[Mapping[str, Any], bytes], Iterable[Mapping[str, Any] | bytes]]
+Work = Callable[[Mapping[str, Any], Any], Iterable[Mapping[str, Any] | bytes]]
 
 
 def main(arguments: list[str]) -> int:
@@ -55,8 +59,10 @@ def serve_one(work: Work, requests: IO[bytes], answers: IO[bytes]) -> bool:
     if len(start) < REQUEST.size:
         return False
     head_bytes, payload_bytes = REQUEST.unpack(start)
-    head, payload = requests.read(head_bytes), requests.read(payload_bytes)
-    if len(head) + len(payload) < head_bytes + payload_bytes:
+    head = requests.read(head_bytes)
+    is_streamed = payload_bytes == IN_PIECES
+    payload = _pieces(requests) if is_streamed else requests.read(payload_bytes)
+    if len(head) < head_bytes or (isinstance(payload, bytes) and len(payload) < payload_bytes):
         return False
     try:
         for kind, content in _frames(work(json.loads(head), payload)):
@@ -67,6 +73,7 @@ def serve_one(work: Work, requests: IO[bytes], answers: IO[bytes]) -> bool:
         if getattr(error, "status", 500) >= 500:
             traceback.print_exc()
         _write(answers, ERROR, _described(error))
+        return not is_streamed  # what was not read of its pieces would be taken for the next request
     return True
 
 
@@ -84,6 +91,19 @@ def _frames(items: Iterable[Mapping[str, Any] | bytes]) -> Iterable[tuple[bytes,
     if is_first:
         yield HEAD, b'{"status": 200, "headers": {}}'
     yield END, b""
+
+
+def _pieces(requests: IO[bytes]) -> Iterator[bytes]:
+    """Yield the pieces of a payload. Raises EOFError where the sender left before its end."""
+    while True:
+        start = requests.read(PIECE.size)
+        size = PIECE.unpack(start)[0] if len(start) == PIECE.size else 0
+        piece = requests.read(size)
+        if len(start) < PIECE.size or len(piece) < size:
+            raise EOFError("the sender left in the middle of its payload")
+        if not size:
+            return
+        yield piece
 
 
 def _write(answers: IO[bytes], kind: bytes, content: bytes) -> None:

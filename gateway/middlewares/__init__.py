@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.config.model import Config, Route
-from gateway.middlewares import auth, cache, capability, cost, count, failover, prompt, quota, recall
+from gateway.middlewares import auth, cache, capability, convert, cost, count, failover, prompt, quota, recall
 from gateway.services import Services
 from gateway.types import Middleware, Operation
 
@@ -25,6 +25,7 @@ _ALL = frozenset[Operation]({"chat", "embeddings", "speech", "transcription", "m
 _TRIED = frozenset[Operation]({"chat", "embeddings", "speech", "transcription", "tokens", "proxy"})
 _PAID = frozenset[Operation]({"chat", "embeddings", "speech", "transcription", "proxy"})
 _CHAT = frozenset[Operation]({"chat"})
+_SPEECH = frozenset[Operation]({"speech"})
 _TOKENS = frozenset[Operation]({"tokens"})
 
 ORDER: tuple[Link, ...] = (
@@ -36,5 +37,6 @@ ORDER: tuple[Link, ...] = (
     Link("recall", recall.build, "per attempt: what a target thought goes back to that target alone", _CHAT),
     Link("capability", capability.build, "per attempt, after recall: sends what this target takes", _CHAT),
     Link("count", count.build, "per attempt: only a target can say whether it counts", _TOKENS),
+    Link("convert", convert.build, "per attempt, around cost: what a vendor charges for is what it spoke", _SPEECH),
     Link("cost", cost.build, "per attempt: what a failed attempt used was used", _PAID),
 )

@@ -34,6 +34,8 @@ from gateway.types import (
 EVENT_BYTES = 200  # at most what an event takes beside its content, measured on CPython 3.11
 NUMBER_BYTES = 36  # a float, its place in a list, and the room that the list keeps spare
 
+CHOOSING = ("-beta", "-version")  # how headers end by which a client chooses what a vendor's API does
+
 
 def build(route: Route, config: Config, services: Services) -> Middleware | None:
     return Cache(route.cache, services.cache) if route.cache is not None else None
@@ -94,7 +96,8 @@ async def _key(call: Call) -> bytes:
     targets = [_identity(call, target) for target in call.targets]
     # A prompt may be another after a reload, and then what it answered is of no use.
     files = call.receipt.generation.partition("-")[2] if call.dialect == PromptDialect.name else ""
-    digest = hashlib.sha256(repr((whose, call.dialect, call.head.path, query, targets, files)).encode())
+    chosen = sorted(item for item in call.head.headers.items() if item[0].endswith(CHOOSING))
+    digest = hashlib.sha256(repr((whose, call.dialect, call.head.path, query, chosen, targets, files)).encode())
     if call.raw is not None:
         digest.update(call.raw)
     elif isinstance(call.body, Recording):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.errors import GatewayError, InvalidRequest, UnsupportedByTarget
 from gateway.middlewares import capability
+from gateway.middlewares.conversion import Plan, plan
+from gateway.plugin import takes_urls
 from gateway.types import Call, Chat, Passage, Recording, Speech, Target
+
+SPEECH_FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,18 @@ def split(call: Call) -> tuple[list[Target], list[Refusal]]:
 
 
 def refuse(call: Call, target: Target) -> Refusal | None:
-    """Return why the target cannot serve the call, or None where it can."""
+    """Return why the target cannot serve the call, or None where it can, be it by converting what it speaks."""
+    refusal = refuse_as_it_stands(call, target)
+    return None if refusal is not None and _plan(call, target) is not None else refusal
+
+
+def conversion(call: Call, target: Target) -> Plan | None:
+    """Return how a call is served by converting, None where the target makes what is asked for."""
+    return _plan(call, target) if refuse_as_it_stands(call, target) is not None else None
+
+
+def refuse_as_it_stands(call: Call, target: Target) -> Refusal | None:
+    """Return why the target cannot serve the call without any conversion."""
     name = target.name
     match call.body:
         case Passage():
@@ -50,13 +65,18 @@ def refuse(call: Call, target: Target) -> Refusal | None:
             if most is not None and (size := len(speech.text.encode(errors="replace"))) > most:
                 return Refusal(name, "input", f"takes at most {most} bytes of UTF-8, not {size}")
         case Recording() as recording:
-            if target.model.containers and recording.container not in target.model.containers:
+            if recording.url is not None and not takes_urls(target):
+                return Refusal(name, "url", "fetches no recordings itself; send the file")
+            if recording.url is None and target.model.containers and recording.container not in target.model.containers:
                 return Refusal(
                     name, "file", f"does not take {recording.container}; it takes {_listed(target.model.containers)}"
                 )
             limit = target.model.max_upload_bytes
             if limit is not None and recording.audio.size_bytes > limit:
                 return Refusal(name, "file", f"takes at most {limit} bytes, not {recording.audio.size_bytes}")
+            most_s = target.model.max_audio_s
+            if most_s is not None and recording.duration_s is not None and recording.duration_s > most_s:
+                return Refusal(name, "file", f"takes at most {most_s:g} s of audio, not {recording.duration_s:.1f} s")
         case Chat():
             unfit = capability.refusal(call, target)
             if unfit is not None:
@@ -76,10 +96,28 @@ def error(call: Call, refused: list[Refusal]) -> GatewayError:
             f"'voice' {call.body.voice[:60]!r} is not known to {call.model!r}; it has {', '.join(known[:40])}",
             param="voice",
         )
+    formats = _formats_to_be_had(call)
+    hint = f"; formats to be had: {', '.join(formats)}" if formats else ""
     reasons = "; ".join(f"{refusal.target} {refusal.reason}" for refusal in refused)
     return UnsupportedByTarget(
-        f"no target of {call.model!r} can serve this: {reasons}", param=params.pop() if len(params) == 1 else None
+        f"no target of {call.model!r} can serve this: {reasons}{hint}", param=params.pop() if len(params) == 1 else None
     )
+
+
+def _plan(call: Call, target: Target) -> Plan | None:
+    return plan(call, target, lambda asked, at: refuse_as_it_stands(asked, at) is not None)
+
+
+def _formats_to_be_had(call: Call) -> list[str]:
+    """Return the formats in which some target would speak this: what a client may ask for instead."""
+    speech = call.body
+    if not isinstance(speech, Speech):
+        return []
+    return [
+        name
+        for name in SPEECH_FORMATS
+        if any(refuse(replace(call, body=replace(speech, format=name)), target) is None for target in call.targets)
+    ]
 
 
 def _listed(names: frozenset[str]) -> str:

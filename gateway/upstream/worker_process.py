@@ -7,14 +7,14 @@ import json
 import os
 import sys
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gateway.types import UpstreamRequest
 from gateway.upstream.files import ShortFile, file_chunks, sent_bytes, sent_chunks
-from gateway.worker import DATA, FRAME, MAX_FRAME_BYTES, REQUEST
+from gateway.worker import DATA, FRAME, IN_PIECES, MAX_FRAME_BYTES, PIECE, REQUEST
 
 _PAUSE_AT_BYTES = 262_144  # read and not yet consumed: from here the pipe fills, and then the worker waits
 _STATUS_S = 1.0  # between the end of its output and its exit status, which the message wants
@@ -84,6 +84,15 @@ class WorkerProcess(asyncio.SubprocessProtocol):
                 await self._write(chunk)
         except ShortFile as error:
             raise WorkerGone(f"was sent {error.message}") from error
+
+    async def begin(self, head: Mapping[str, Any]) -> None:
+        """Write a request whose payload comes in pieces. Raises WorkerGone."""
+        content = json.dumps(head).encode()
+        await self._write(REQUEST.pack(len(content), IN_PIECES) + content)
+
+    async def piece(self, data: bytes) -> None:
+        """Write a piece of the payload, as fast as it is taken; b"" ends it. Raises WorkerGone."""
+        await self._write(PIECE.pack(len(data)) + data)
 
     async def frame(self) -> Frame:
         """Return the next frame. Raises WorkerGone where the process ended without one."""
