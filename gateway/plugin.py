@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
 from gateway.errors import GatewayError, UpstreamMalformed
-from gateway.types import Call, Chat, Event, Model, Operation, Target, UpstreamRequest, UpstreamResponse
+from gateway.types import Call, Chat, Event, Model, Operation, Provider, Target, UpstreamRequest, UpstreamResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,26 @@ class Worker:
     install_hint: str = ""  # what to install to have them
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token and for how many seconds it holds from now on."""
+
+    value: str = field(repr=False)
+    lasts_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AskToken:
+    """How a short-lived token is asked for, given the time in seconds since 1970, and how the answer to that is read.
+
+    `read` raises UpstreamMalformed. The engine sends the request, keeps the token, and puts it among the credentials as
+    `access_token` before `sign`.
+    """
+
+    request: Callable[[Provider, float], UpstreamRequest]
+    read: Callable[[bytes], Token]
+
+
 @runtime_checkable
 class Plugin(Protocol):
     """One vendor's wire format."""
@@ -52,7 +72,7 @@ class Plugin(Protocol):
     wire: Mapping[Operation, str]  # the dialect that is this vendor's own wire format, where there is one
     default_voices: Mapping[str, str]  # logical voice -> the vendor's; routes.yaml overrides
     # Optional, see `lacking`: `lacks: frozenset[str]`, the fields of `Chat` that the vendor's format cannot express.
-    # Optional, see gateway.middlewares.recall: `vendor: str`, whose `types.Thinking` it sends back; it skips others'.
+    # Optional: `voice_facts: Mapping[str, VoiceFact]`, what is known of the vendor's voices, for the lists of voices.
 
     def operations(self) -> frozenset[Operation]:
         """What this plugin can do at all."""
@@ -129,6 +149,17 @@ def voices_for(plugin: Plugin, model: Model) -> Mapping[str, str]:
     """
     voices_at: Callable[[Model], Mapping[str, str]] | None = getattr(plugin, "voices_at", None)
     return voices_at(model) if voices_at is not None else plugin.default_voices
+
+
+def asks_token(provider: Provider) -> AskToken | None:
+    """Return how this provider's tokens are asked for: the plugin's optional `token(provider) -> AskToken | None`."""
+    token: Callable[[Provider], AskToken | None] | None = getattr(provider.plugin, "token", None)
+    return token(provider) if token is not None else None
+
+
+def takes_urls(target: Target) -> bool:
+    """Say whether the vendor fetches a recording by its address: the plugin's optional `takes_urls: bool`."""
+    return bool(getattr(target.provider.plugin, "takes_urls", False))
 
 
 async def read_all(response: UpstreamResponse, limit_bytes: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from gateway.errors import GatewayError, UpstreamError
+from gateway.errors import GatewayError, UpstreamError, UpstreamRefusedUs
 from gateway.types import Call, Event, Handler, Reply, Target, UpstreamResponse
 from gateway.upstream.send import Upstream
 
@@ -13,13 +13,19 @@ MAX_ERROR_BODY_BYTES = 65_536  # vendors send HTML pages on 502; the start is en
 
 def attempt_with(upstream: Upstream) -> Handler:
     """Return the handler that serves `call.target` through `upstream`."""
+    tokens = upstream.tokens
 
     async def attempt(call: Call) -> Reply:
         target = call.target
         if target is None:
             raise RuntimeError("failover chooses the target before the attempt")
         plugin = target.provider.plugin
-        request = plugin.sign(plugin.build(call, target), target)
+        request = plugin.build(call, target)
+        try:
+            request = plugin.sign(request, await tokens.equip(target, call.deadline_s))
+        except UpstreamError as error:
+            _name(error, target)
+            raise
         response = await upstream.send(request, target, call.deadline_s)
         try:
             if not 200 <= response.status < 300:
@@ -30,17 +36,23 @@ def attempt_with(upstream: Upstream) -> Handler:
             await response.close()
             if isinstance(error, UpstreamError):
                 _name(error, target)
+            if isinstance(error, UpstreamRefusedUs):
+                tokens.drop(target)
             raise
 
     return attempt
 
 
 async def _start_of(response: UpstreamResponse) -> bytes:
+    """Return what there is of an error's body: its status says more than that its text was cut or stalled."""
     body = b""
-    async for chunk in response.chunks:
-        body += chunk
-        if len(body) >= MAX_ERROR_BODY_BYTES:
-            break
+    try:
+        async for chunk in response.chunks:
+            body += chunk
+            if len(body) >= MAX_ERROR_BODY_BYTES:
+                break
+    except UpstreamError:
+        return body
     return body[:MAX_ERROR_BODY_BYTES]
 
 

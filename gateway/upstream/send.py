@@ -10,6 +10,7 @@ from gateway.errors import UpstreamTimeout
 from gateway.plugin import Inline, Worker
 from gateway.types import Provider, Target, UpstreamRequest, UpstreamResponse
 from gateway.upstream.http import HttpTransport
+from gateway.upstream.tokens import Tokens
 from gateway.upstream.workers import WorkerPool
 
 RETIRE_POLL_S = 0.2  # how often a pool that a reload left is looked at
@@ -25,6 +26,7 @@ class Upstream:
         self._http = http
         self._pools: dict[_PoolKey, WorkerPool] = {}
         self._retiring: set[asyncio.Task[None]] = set()
+        self.tokens = Tokens(self.send)
 
     async def send(self, request: UpstreamRequest, target: Target, deadline_s: float) -> UpstreamResponse:
         """Return the answer once its head is there; its chunks raise UpstreamTimeout when they stall.
