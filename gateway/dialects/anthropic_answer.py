@@ -31,7 +31,7 @@ async def encode_chat(call: Call, events: AsyncIterator[Event]) -> Rendered:
         content_type = first.content_type or "application/json"
         return Rendered(content_type, body if call.stream else b"".join([chunk async for chunk in body]))
     if call.stream:
-        return Rendered("text/event-stream; charset=utf-8", _stream(call, _chained(first, events)))
+        return Rendered("text/event-stream; charset=utf-8", _stream(call, _chained(first, events)), keep_alive=PING)
     return Rendered("application/json", await _whole(call, _chained(first, events)))
 
 

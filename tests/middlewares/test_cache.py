@@ -95,6 +95,7 @@ OTHERS: Mapping[str, Call] = {
     "another dialect": chat(dialect="anthropic.messages"),
     "another path": chat(path="/v2/chat/completions"),
     "a query": chat(query={"alt": "sse"}),
+    "a beta of the vendor": chat(headers={"some-vendor-beta": "new-thing"}),
     "other targets": chat(targets=(FIRST,)),
     "targets in another order": chat(targets=(SECOND, FIRST)),
     "a target at another address": chat(targets=(target("first/model", base_url="http://other.test"), SECOND)),
