@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 from gateway import json
 from gateway.audio.sniff import content_type
@@ -29,6 +29,7 @@ from gateway.types import (
     UpstreamRequest,
     UpstreamResponse,
     Usage,
+    VoiceFact,
 )
 
 HINT = "pip install 'ai-service-gateway[local]'"
@@ -78,6 +79,13 @@ _NATIVE_VOICE = re.compile(r"([a-z]{2,3}(?:-[a-z0-9]+)*)(\+[A-Za-z0-9]{1,20})?")
 _UNSPEAKABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a NUL would end the text; the others are silent or worse
 
 
+def _fact(voice: str) -> VoiceFact:
+    """Return what espeak-ng's own name of a voice says: "en" is British; a variant f3 is a woman's, m3 a man's."""
+    code, _, variant = voice.partition("+")
+    gender = {"f": "female", "m": "male"}.get(variant[:1]) if variant[1:].isdigit() else None
+    return VoiceFact("en-GB" if code == "en" else code, cast(Literal["female", "male"] | None, gender))
+
+
 class LocalTts:
     """See gateway/plugin.py. `has_codecs`: whether PyAV is there."""
 
@@ -110,6 +118,8 @@ class LocalTts:
         "whisper": "en-us+whisper",
         "robot": "en-us+UniRobot",
     }
+
+    voice_facts: Mapping[str, VoiceFact] = {voice: _fact(voice) for voice in sorted(set(default_voices.values()))}
 
     def __init__(self, *, has_codecs: bool) -> None:
         self.formats = frozenset(RATES_HZ) if has_codecs else PLAIN_FORMATS

@@ -14,7 +14,7 @@ from gateway.config.schema import check, read_schema, schema_fault
 from gateway.errors import Problem
 
 ROOT = Path(__file__).parents[2]
-SCHEMAS = {name: read_schema(ROOT / "schemas" / f"{name}.schema.json") for name in ("routes", "providers")}
+SCHEMAS = {name: read_schema(ROOT / "schemas" / f"{name}.schema.json") for name in ("routes", "providers", "prompt")}
 
 
 def problems_of(value: Any, schema: Mapping[str, Any]) -> list[str]:
@@ -47,7 +47,7 @@ def test_every_property_is_described_and_has_an_example(name: str) -> None:
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_every_mapping_refuses_what_it_does_not_know(name: str) -> None:
     for place, schema in properties(SCHEMAS[name]):
-        if schema.get("type") == "object" and not place.endswith("/options"):
+        if schema.get("type") == "object" and not place.endswith(("/options", "/input", "/output")):
             assert "additionalProperties" in schema, f"{place} lets anything in"
 
 
@@ -60,7 +60,7 @@ def test_the_schemas_are_schemas(name: str) -> None:
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_examples_are_valid(name: str) -> None:
     for place, schema in properties(SCHEMAS[name]):
-        whole = {"$defs": SCHEMAS[name]["$defs"], **schema}
+        whole = {"$defs": SCHEMAS[name].get("$defs", {}), **schema}
         for example in schema.get("examples", ()):
             if "${" not in json.dumps(example):
                 assert problems_of(example, whole) == [], place
@@ -68,8 +68,11 @@ def test_the_examples_are_valid(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_yaml_files_name_their_schema_for_editors(name: str) -> None:
-    first = (ROOT / f"{name}.yaml").read_text().splitlines()[0]
-    assert first == f"# yaml-language-server: $schema=schemas/{name}.schema.json"
+    folder = "prompts" if name == "prompt" else "."
+    for file in (ROOT / folder).glob("*.yaml" if name == "prompt" else f"{name}.yaml"):
+        first = file.read_text().splitlines()[0]
+        up = "../" if name == "prompt" else ""
+        assert first == f"# yaml-language-server: $schema={up}schemas/{name}.schema.json"
 
 
 def test_all_faults_are_told_at_once_each_at_its_place() -> None:
