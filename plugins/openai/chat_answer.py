@@ -27,6 +27,7 @@ from gateway.types import (
 
 from .chat import asks_for_usage
 from .errors import parse_object, stream_error
+from .reading import bookkeeping, count, mapping, objects, text, word
 from .responses import VENDOR
 
 MAX_ANSWER_BYTES = 33_554_432  # 128,000 tokens of text with logprobs stay below this
@@ -53,19 +54,19 @@ def parse(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
 async def _whole(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
     body = await read_all(response, MAX_ANSWER_BYTES)
     answer = parse_object(body)
-    choices = answer.get("choices")
-    if not isinstance(choices, list):
+    if "choices" not in answer:
         raise UpstreamMalformed("the vendor's answer has no 'choices'")
+    choices = objects(answer["choices"], "choices")
     if call.is_verbatim:
         yield Verbatim(body, content_type=response.headers.get("content-type", "application/json"))
     for choice in choices:
         if not call.is_verbatim:
-            for event in _message(choice.get("message") or {}, choice.get("index", 0)):
+            for event in _message(mapping(choice.get("message"), "message"), _index(choice)):
                 yield event
     if isinstance(answer.get("usage"), dict):
         yield Usage(read_usage(answer["usage"]))
     for choice in choices:
-        yield Done(_REASONS.get(choice.get("finish_reason"), "stop"), choice.get("index", 0))
+        yield Done(_reason(choice), _index(choice))
     if not choices:
         yield Done()
 
@@ -84,15 +85,15 @@ async def _stream(call: Call, response: UpstreamResponse) -> AsyncIterator[Event
                 yield Done(reason, index)
             return
         chunk = _chunk(event.data)
-        choices = chunk.get("choices") or ()
-        usage = chunk.get("usage")
+        choices = objects(chunk.get("choices"), "choices")
+        usage = bookkeeping(chunk.get("usage"))
         if call.is_verbatim and not (keeps_usage and usage and not choices):
             yield Verbatim(event.raw, any(_has_content(choice) for choice in choices), content_type)
         for choice in choices:
             if choice.get("finish_reason"):
-                reasons[choice.get("index", 0)] = _REASONS.get(choice["finish_reason"], "stop")
+                reasons[_index(choice)] = _reason(choice)
             if not call.is_verbatim:
-                for delta in _message(choice.get("delta") or {}, choice.get("index", 0)):
+                for delta in _message(mapping(choice.get("delta"), "delta"), _index(choice)):
                     yield delta
         if usage:
             yield Usage(read_usage(usage))
@@ -108,14 +109,14 @@ def _has_done_mark(call: Call) -> bool:
 
 def read_usage(usage: dict[str, Any]) -> Units:
     """OpenAI counts cached tokens within the prompt's and reasoning within the completion's."""
-    prompt = usage.get("prompt_tokens_details") or {}
-    completion = usage.get("completion_tokens_details") or {}
+    prompt = bookkeeping(usage.get("prompt_tokens_details"))
+    completion = bookkeeping(usage.get("completion_tokens_details"))
     return Units(
-        input_tokens=usage.get("prompt_tokens") or 0,
-        cached_input_tokens=prompt.get("cached_tokens") or 0,
-        cache_write_tokens=prompt.get("cache_write_tokens") or 0,
-        output_tokens=usage.get("completion_tokens") or 0,
-        reasoning_tokens=completion.get("reasoning_tokens") or 0,
+        input_tokens=count(usage.get("prompt_tokens")),
+        cached_input_tokens=count(prompt.get("cached_tokens")),
+        cache_write_tokens=count(prompt.get("cache_write_tokens")),
+        output_tokens=count(usage.get("completion_tokens")),
+        reasoning_tokens=count(completion.get("reasoning_tokens")),
     )
 
 
@@ -133,8 +134,16 @@ def _chunk(data: bytes) -> dict[str, Any]:
     return chunk
 
 
+def _index(choice: dict[str, Any]) -> int:
+    return count(choice.get("index"))
+
+
+def _reason(choice: dict[str, Any]) -> FinishReason:
+    return _REASONS.get(word(choice.get("finish_reason")) or "", "stop")
+
+
 def _has_content(choice: dict[str, Any]) -> bool:
-    delta = choice.get("delta") or {}
+    delta = mapping(choice.get("delta"), "delta")
     return bool(choice.get("finish_reason")) or any(delta.get(key) for key in _CONTENT)
 
 
@@ -144,13 +153,14 @@ def _message(message: dict[str, Any], index: int) -> list[Event]:
     reasoning = message.get("reasoning_content") or message.get("reasoning")  # DeepSeek, vLLM; OpenRouter, Groq
     if isinstance(reasoning, str) and reasoning:
         events.append(ThinkingDelta(reasoning, index=index, vendor=VENDOR))
-    text = message.get("content") or message.get("refusal")
-    if isinstance(text, str) and text:
-        events.append(TextDelta(text, index))
-    for position, call in enumerate(message.get("tool_calls") or ()):
-        function = call.get("function") or {}
+    said = text(message.get("content") or message.get("refusal"), "content")
+    if said:
+        events.append(TextDelta(said, index))
+    for position, call in enumerate(objects(message.get("tool_calls"), "tool_calls")):
+        function = mapping(call.get("function"), "function")
         arguments = function.get("arguments") or ""
         if not isinstance(arguments, str):
             arguments = json.dumps(arguments).decode()  # Mistral may send an object
-        events.append(ToolDelta(call.get("index", position), arguments, call.get("id"), function.get("name"), index))
+        position = count(call["index"]) if "index" in call else position
+        events.append(ToolDelta(position, arguments, word(call.get("id")), word(function.get("name")), index))
     return events

@@ -13,6 +13,7 @@ from gateway.plugin import read_all
 from gateway.types import Call, Done, Embeddings, Event, Target, Units, UpstreamResponse, Usage, Vector, Verbatim
 
 from .errors import parse_object
+from .reading import count, numbers, objects
 from .splice import splice_model
 
 MAX_ANSWER_BYTES = 134_217_728  # 2,048 vectors of 3,072 numbers written out as text
@@ -38,17 +39,17 @@ async def parse(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
     if call.is_verbatim:
         yield Verbatim(body, content_type=response.headers.get("content-type", "application/json"))
     else:
-        for item in data:
-            yield Vector(item.get("index", 0), _values(item.get("embedding")))
+        for item in objects(data, "data"):
+            yield Vector(count(item.get("index")), _values(item.get("embedding")))
     usage = answer.get("usage")
     if isinstance(usage, dict):
-        yield Usage(Units(input_tokens=usage.get("prompt_tokens") or 0))
+        yield Usage(Units(input_tokens=count(usage.get("prompt_tokens"))))
     yield Done()
 
 
 def _values(embedding: Any) -> list[float]:
     if isinstance(embedding, list):
-        return embedding
+        return numbers(embedding, "embedding")
     try:
         data = base64.b64decode(embedding, validate=True)
         return list(struct.unpack(f"<{len(data) // 4}f", data))

@@ -32,7 +32,7 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> Gateway
         return UpstreamError(f"the vendor answered {status}, a redirect, which is not followed; correct base_url")
     if status in (401, 403):
         return UpstreamRefusedUs(f"the vendor answered {status}: it does not accept the gateway's credentials")
-    if status == 402 or error.get("code") in _OUT_OF_CREDIT or error.get("type") in _OUT_OF_CREDIT:
+    if status == 402 or str(error.get("code")) in _OUT_OF_CREDIT or str(error.get("type")) in _OUT_OF_CREDIT:
         return UpstreamRefusedUs("the vendor says that the gateway's account has no credit left")
     if status == 429:
         return UpstreamRateLimited(message, retry_after_s=retry_after_s(headers))

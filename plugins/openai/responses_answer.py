@@ -27,6 +27,7 @@ from gateway.types import (
 )
 
 from .errors import parse_object, stream_error
+from .reading import bookkeeping, count, mapping, objects, text, word
 from .responses import VENDOR
 
 MAX_ANSWER_BYTES = 33_554_432
@@ -41,10 +42,10 @@ def parse(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
 async def _whole(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
     body = await read_all(response, MAX_ANSWER_BYTES)
     answer = parse_object(body)
-    items = answer.get("output")
-    status = answer.get("status")
-    if not isinstance(items, list):
+    status = word(answer.get("status"))
+    if "output" not in answer:
         raise UpstreamMalformed("the vendor's answer has no 'output'")
+    items = objects(answer["output"], "output")
     if status not in _ENDS and not (call.is_verbatim and status in _WORKING | {"cancelled"}):
         raise stream_error(answer.get("error") or {"message": f"the vendor's answer has the status {status!r}"})
     if call.is_verbatim:
@@ -71,7 +72,7 @@ async def _stream(call: Call, response: UpstreamResponse) -> AsyncIterator[Event
             for read in items.read(kind, fields):
                 yield read
         if kind in _FINAL:
-            answer = fields.get("response") or {}
+            answer = mapping(fields.get("response"), "response")
             if isinstance(answer.get("usage"), dict):
                 yield Usage(read_usage(answer["usage"]))
             yield Done(_reason(answer))
@@ -84,14 +85,14 @@ _FINAL = frozenset({"response.completed", "response.incomplete"})
 
 def read_usage(usage: Mapping[str, Any]) -> Units:
     """Cached tokens are part of the input's and reasoning is part of the output's."""
-    read = usage.get("input_tokens_details") or {}
-    written = usage.get("output_tokens_details") or {}
+    read = bookkeeping(usage.get("input_tokens_details"))
+    written = bookkeeping(usage.get("output_tokens_details"))
     return Units(
-        input_tokens=usage.get("input_tokens") or 0,
-        cached_input_tokens=read.get("cached_tokens") or 0,
-        cache_write_tokens=read.get("cache_write_tokens") or 0,
-        output_tokens=usage.get("output_tokens") or 0,
-        reasoning_tokens=written.get("reasoning_tokens") or 0,
+        input_tokens=count(usage.get("input_tokens")),
+        cached_input_tokens=count(read.get("cached_tokens")),
+        cache_write_tokens=count(read.get("cache_write_tokens")),
+        output_tokens=count(usage.get("output_tokens")),
+        reasoning_tokens=count(written.get("reasoning_tokens")),
     )
 
 
@@ -108,15 +109,15 @@ def _fields(data: bytes) -> dict[str, Any]:
     if fields.get("type") == "error" or (fields.get("error") and "type" not in fields):
         raise stream_error(fields.get("error") or fields)
     if fields.get("type") == "response.failed":
-        raise stream_error((fields.get("response") or {}).get("error") or {})
+        raise stream_error(mapping(fields.get("response"), "response").get("error") or {})
     return fields
 
 
 def _reason(answer: Mapping[str, Any]) -> FinishReason:
     if answer.get("status") == "incomplete":
-        reason = (answer.get("incomplete_details") or {}).get("reason")
+        reason = bookkeeping(answer.get("incomplete_details")).get("reason")
         return "content_filter" if reason == "content_filter" else "length"
-    calls = any(item.get("type") == "function_call" for item in answer.get("output") or ())
+    calls = any(item.get("type") == "function_call" for item in objects(answer.get("output"), "output"))
     return "tool_calls" if calls else "stop"
 
 
@@ -125,12 +126,12 @@ def _whole_events(items: list[dict[str, Any]]) -> Iterator[Event]:
     for item in items:
         match item.get("type"):
             case "message":
-                for part in item.get("content") or ():
-                    text = part.get("text") or part.get("refusal")
-                    if text:
-                        yield TextDelta(text)
+                for part in objects(item.get("content"), "content"):
+                    said = text(part.get("text") or part.get("refusal"), "text")
+                    if said:
+                        yield TextDelta(said)
             case "function_call":
-                yield ToolDelta(position, item.get("arguments") or "", item.get("call_id"), item.get("name"))
+                yield _call(position, item)
                 position += 1
             case "reasoning":
                 yield ThinkingDelta(_summary(item), _signature(item), vendor=VENDOR, is_new=True)
@@ -140,7 +141,7 @@ class _Items:
     """Which output item is which tool call, and which piece of reasoning has begun."""
 
     def __init__(self) -> None:
-        self._calls: dict[Any, int] = {}
+        self._calls: dict[int, int] = {}
         self._has_summary = False
 
     def read(self, kind: str, fields: Mapping[str, Any]) -> Iterator[Event]:
@@ -148,28 +149,33 @@ class _Items:
             case "response.output_text.delta" | "response.refusal.delta":
                 yield TextDelta(str(fields.get("delta", "")))
             case "response.output_item.added":
-                yield from self._added(fields.get("item") or {}, fields.get("output_index"))
+                yield from self._added(mapping(fields.get("item"), "item"), count(fields.get("output_index")))
             case "response.function_call_arguments.delta":
-                yield ToolDelta(self._calls.get(fields.get("output_index"), 0), str(fields.get("delta", "")))
+                yield ToolDelta(self._calls.get(count(fields.get("output_index")), 0), str(fields.get("delta", "")))
             case "response.reasoning_summary_text.delta":
                 yield ThinkingDelta(str(fields.get("delta", "")), vendor=VENDOR)
             case "response.reasoning_summary_part.added" if fields.get("summary_index"):
                 yield ThinkingDelta("\n\n", vendor=VENDOR)
             case "response.output_item.done":
-                item = fields.get("item") or {}
+                item = mapping(fields.get("item"), "item")
                 if item.get("type") == "reasoning" and (signature := _signature(item)) is not None:
                     yield ThinkingDelta("", signature, vendor=VENDOR)
 
-    def _added(self, item: Mapping[str, Any], index: Any) -> Iterator[Event]:
+    def _added(self, item: Mapping[str, Any], index: int) -> Iterator[Event]:
         if item.get("type") == "function_call":
             position = self._calls[index] = len(self._calls)
-            yield ToolDelta(position, item.get("arguments") or "", item.get("call_id"), item.get("name"))
+            yield _call(position, item)
         elif item.get("type") == "reasoning":
             yield ThinkingDelta(vendor=VENDOR, is_new=True)
 
 
+def _call(position: int, item: Mapping[str, Any]) -> ToolDelta:
+    arguments = text(item.get("arguments"), "arguments")
+    return ToolDelta(position, arguments, word(item.get("call_id")), word(item.get("name")))
+
+
 def _summary(item: Mapping[str, Any]) -> str:
-    return "\n\n".join(str(part.get("text", "")) for part in item.get("summary") or ())
+    return "\n\n".join(str(part.get("text", "")) for part in objects(item.get("summary"), "summary"))
 
 
 def _signature(item: Mapping[str, Any]) -> str | None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway import sse
-from gateway.errors import UpstreamCut
+from gateway.errors import UpstreamCut, UpstreamMalformed
 from gateway.plugin import read_all
 from gateway.types import (
     Call,
@@ -30,6 +30,7 @@ from gateway.types import (
 )
 
 from .errors import parse_object
+from .reading import bookkeeping, count, number, objects, text, word
 
 MAX_ANSWER_BYTES = 33_554_432
 _SUFFIXES = {"mp3": "mp3", "mp4": "m4a", "flac": "flac", "ogg": "ogg", "wav": "wav", "webm": "webm"}
@@ -100,9 +101,9 @@ async def parse(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
     body = await read_all(response, MAX_ANSWER_BYTES)
     is_object = kind.startswith("application/json")
     answer = parse_object(body) if is_object else {"text": body.decode(errors="replace")}
+    if is_object and not isinstance(answer.get("text"), str):
+        raise UpstreamMalformed("the vendor's answer has no 'text'")
     if _is_untouched(call, call.target):
-        if is_object and not isinstance(answer.get("text"), str):
-            raise UpstreamCut("the vendor's answer has no 'text'")
         yield Verbatim(body, content_type=kind)
     else:
         yield _transcript(answer, recording)
@@ -136,20 +137,28 @@ def _formats(target: Target) -> tuple[str, ...] | None:
 
 def _transcript(answer: dict[str, Any], recording: Recording) -> Transcript:
     segments = tuple(
-        Segment(item.get("text", ""), item.get("start", 0.0), item.get("end", 0.0), item.get("speaker"))
-        for item in answer.get("segments") or ()
+        Segment(
+            text(item.get("text"), "segments"),
+            number(item.get("start")),
+            number(item.get("end")),
+            word(item.get("speaker")),
+        )
+        for item in objects(answer.get("segments"), "segments")
     )
     words = tuple(
-        Word(item.get("word", ""), item.get("start", 0.0), item.get("end", 0.0)) for item in answer.get("words") or ()
+        Word(text(item.get("word"), "words"), number(item.get("start")), number(item.get("end")))
+        for item in objects(answer.get("words"), "words")
     )
-    duration_s = answer.get("duration") or recording.duration_s
-    return Transcript(answer.get("text", ""), answer.get("language"), duration_s, segments, words)
+    duration_s = number(answer.get("duration")) or recording.duration_s
+    return Transcript(answer["text"], word(answer.get("language")), duration_s, segments, words)
 
 
 def _usage(answer: dict[str, Any], recording: Recording) -> Usage:
     """Tokens or seconds, as the model is billed; else the length as probed, which is an estimate."""
-    usage = answer.get("usage") or {}
+    usage = bookkeeping(answer.get("usage"))
     if usage.get("type") == "tokens":
-        return Usage(Units(input_tokens=usage.get("input_tokens") or 0, output_tokens=usage.get("output_tokens") or 0))
-    seconds = usage.get("seconds") or answer.get("duration")
+        return Usage(
+            Units(input_tokens=count(usage.get("input_tokens")), output_tokens=count(usage.get("output_tokens")))
+        )
+    seconds = number(usage.get("seconds")) or number(answer.get("duration"))
     return Usage(Units(audio_seconds=float(seconds or recording.duration_s or 0.0)), is_estimated=not seconds)
