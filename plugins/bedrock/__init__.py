@@ -102,7 +102,7 @@ class Bedrock:
         return UpstreamRequest("POST", url, headers, request.build(call.body, target))
 
     def parse(self, call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
-        return answer.stream(response) if call.stream else answer.whole(response)
+        return answer.parse(response, is_streamed=call.stream)
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         return parse_error(status, headers, body)

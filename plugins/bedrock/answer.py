@@ -44,7 +44,17 @@ _REASONS: dict[str, FinishReason] = {
 }
 
 
-async def whole(response: UpstreamResponse) -> AsyncIterator[Event]:
+async def parse(response: UpstreamResponse, *, is_streamed: bool) -> AsyncIterator[Event]:
+    """Yield the answer's events. What has not the shape of the vendor's own format is UpstreamMalformed."""
+    events = _stream(response) if is_streamed else _whole(response)
+    try:
+        async for event in events:
+            yield event
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UpstreamMalformed("the vendor's answer has not the shape of its own format") from error
+
+
+async def _whole(response: UpstreamResponse) -> AsyncIterator[Event]:
     body = await read_all(response, MAX_ANSWER_BYTES)
     answer = _object(body)
     message = (answer.get("output") or {}).get("message")
@@ -53,11 +63,11 @@ async def whole(response: UpstreamResponse) -> AsyncIterator[Event]:
     position = 0
     for block in message.get("content") or ():
         if "text" in block:
-            yield TextDelta(block["text"])
+            yield TextDelta(_text(block["text"]))
         elif "toolUse" in block:
             used = block["toolUse"]
             arguments = json.dumps(used.get("input") or {}).decode()
-            yield ToolDelta(position, arguments, used.get("toolUseId"), used.get("name"))
+            yield ToolDelta(position, arguments, _text(used.get("toolUseId")), _text(used.get("name")))
             position += 1
         elif "reasoningContent" in block:
             yield _thought(block["reasoningContent"])
@@ -66,7 +76,7 @@ async def whole(response: UpstreamResponse) -> AsyncIterator[Event]:
     yield Done(_REASONS.get(answer["stopReason"], "stop"))
 
 
-async def stream(response: UpstreamResponse) -> AsyncIterator[Event]:
+async def _stream(response: UpstreamResponse) -> AsyncIterator[Event]:
     from botocore.eventstream import EventStreamBuffer
 
     kind = response.headers.get("content-type", "")
@@ -90,13 +100,24 @@ async def stream(response: UpstreamResponse) -> AsyncIterator[Event]:
 
 def read_usage(usage: Mapping[str, Any]) -> Units:
     """Bedrock counts what was read from or written to its cache beside the other input, not within it."""
-    read, written = usage.get("cacheReadInputTokens") or 0, usage.get("cacheWriteInputTokens") or 0
+    read, written = _count(usage.get("cacheReadInputTokens")), _count(usage.get("cacheWriteInputTokens"))
     return Units(
-        input_tokens=(usage.get("inputTokens") or 0) + read + written,
+        input_tokens=_count(usage.get("inputTokens")) + read + written,
         cached_input_tokens=read,
         cache_write_tokens=written,
-        output_tokens=usage.get("outputTokens") or 0,
+        output_tokens=_count(usage.get("outputTokens")),
     )
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+def _text(value: Any) -> str:
+    """Return a text, "" where there is none. Raises TypeError for anything else."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    raise TypeError("a text of the vendor's answer is none")
 
 
 def _messages(buffer: EventStreamBuffer, chunk: bytes) -> Iterator[EventStreamMessage]:
@@ -133,9 +154,9 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _thought(content: Mapping[str, Any]) -> ThinkingDelta:
     if "redactedContent" in content:
-        return ThinkingDelta(content["redactedContent"], is_redacted=True, vendor=VENDOR, is_new=True)
+        return ThinkingDelta(_text(content["redactedContent"]), is_redacted=True, vendor=VENDOR, is_new=True)
     inner = content.get("reasoningText") or {}
-    return ThinkingDelta(inner.get("text", ""), inner.get("signature"), vendor=VENDOR, is_new=True)
+    return ThinkingDelta(_text(inner.get("text")), _text(inner.get("signature")) or None, vendor=VENDOR, is_new=True)
 
 
 class _Blocks:
@@ -153,20 +174,21 @@ class _Blocks:
         elif name == "contentBlockStart" and "toolUse" in (fields.get("start") or {}):
             used = fields["start"]["toolUse"]
             position = self._calls[index] = len(self._calls)
-            yield ToolDelta(position, "", used.get("toolUseId"), used.get("name"))
+            yield ToolDelta(position, "", _text(used.get("toolUseId")), _text(used.get("name")))
         elif name == "contentBlockDelta":
             yield from self._delta(index, fields.get("delta") or {})
 
     def _delta(self, index: Any, delta: Mapping[str, Any]) -> Iterator[Event]:
         if "text" in delta:
-            yield TextDelta(delta["text"])
+            yield TextDelta(_text(delta["text"]))
         elif "toolUse" in delta:
-            yield ToolDelta(self._calls.get(index, 0), delta["toolUse"].get("input", ""))
+            yield ToolDelta(self._calls.get(index, 0), _text(delta["toolUse"].get("input")))
         elif "reasoningContent" in delta:
             content = delta["reasoningContent"]
             is_new = index not in self._thoughts
             self._thoughts.add(index)
             if "redactedContent" in content:
-                yield ThinkingDelta(content["redactedContent"], is_redacted=True, vendor=VENDOR, is_new=is_new)
+                yield ThinkingDelta(_text(content["redactedContent"]), is_redacted=True, vendor=VENDOR, is_new=is_new)
             else:
-                yield ThinkingDelta(content.get("text", ""), content.get("signature"), vendor=VENDOR, is_new=is_new)
+                text, signature = _text(content.get("text")), _text(content.get("signature")) or None
+                yield ThinkingDelta(text, signature, vendor=VENDOR, is_new=is_new)
