@@ -40,8 +40,12 @@ def voice_facts(provider: Provider) -> Mapping[str, VoiceFact]:
 
 
 def _voices(config: Config, provider: Provider) -> Mapping[str, str]:
-    row = next(iter(provider.models.values()), None)
-    return {} if row is None else make_target(provider, row, config.voices).voices
+    """Return the voices of all its models that speak; where one name means different ones, the first model's."""
+    voices: dict[str, str] = {}
+    for row in provider.models.values():
+        if row.operation == "speech":
+            voices = {**make_target(provider, row, config.voices).voices, **voices}
+    return voices
 
 
 def _logical(
