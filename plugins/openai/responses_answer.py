@@ -138,11 +138,10 @@ def _whole_events(items: list[dict[str, Any]]) -> Iterator[Event]:
 
 
 class _Items:
-    """Which output item is which tool call, and which piece of reasoning has begun."""
+    """Which output item is which tool call."""
 
     def __init__(self) -> None:
         self._calls: dict[int, int] = {}
-        self._has_summary = False
 
     def read(self, kind: str, fields: Mapping[str, Any]) -> Iterator[Event]:
         match kind:
