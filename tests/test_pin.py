@@ -287,3 +287,47 @@ def test_a_member_is_cut_out_and_every_other_byte_stays(raw: bytes, left: bytes)
 
     assert remove_member(raw, "provider") == left
     assert "provider" not in json.loads(left)
+
+
+# ---------------------------------------------------------------- every dialect
+
+DIALECTS = """
+version: 1
+server: {listen: "127.0.0.1:0"}
+keys: {anonymous: loopback}
+models:
+  chat: {operation: chat, targets: [one/chat, two/chat]}
+routes:
+  - {path: /v1/messages, dialect: anthropic.messages}
+  - {path: /v1/messages/count_tokens, dialect: anthropic.count_tokens}
+  - {path: "/v1beta/models/{model}:generateContent", dialect: gemini.generate}
+  - {path: /v1/responses, dialect: openai.responses}
+  - {path: /v1/completions, dialect: openai.completions}
+"""
+ONE_AND_TWO = "version: 1\nproviders:\n" + "".join(
+    f"  {name}: {{plugin: sandbox, models: {{chat: {{operation: chat}}}}}}\n" for name in ("one", "two")
+)
+MESSAGE = {"messages": [{"role": "user", "content": "hello"}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/messages", MESSAGE | {"model": "chat", "max_tokens": 10}),
+        ("/v1/messages/count_tokens", MESSAGE | {"model": "chat"}),
+        ("/v1beta/models/chat:generateContent", {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}),
+        ("/v1/responses", {"model": "chat", "input": "hello"}),
+        ("/v1/completions", {"model": "chat", "prompt": "hello"}),
+    ],
+)
+async def test_every_dialect_takes_a_pin_and_refuses_an_unknown_one_in_its_own_words(
+    tmp_path: Path, path: str, body: dict[str, Any]
+) -> None:
+    async with inside(tmp_path, ONE_AND_TWO, DIALECTS) as gateway, aiohttp.ClientSession(gateway.url) as http:
+        for fields, headers in (({"provider": "two"}, {}), ({}, {"x-gateway-provider": "two"})):
+            async with http.post(path, json=body | fields, headers=headers) as response:
+                assert response.status == 200
+                assert response.headers["x-gateway-provider"] == "two"
+        async with http.post(path, json=body | {"provider": "tow"}) as response:
+            assert response.status == 400
+            assert "did you mean 'two'?" in (await response.json())["error"]["message"]

@@ -14,7 +14,7 @@ from tests.prompts.setting import Setup, Vendor, files, write
 @pytest.fixture
 async def vendor() -> AsyncIterator[Vendor]:
     it = Vendor()
-    runner = web.ServerRunner(web.Server(it.handle))
+    runner = web.ServerRunner(web.Server(it.handle, handler_cancellation=True))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     it.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"

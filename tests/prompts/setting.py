@@ -64,6 +64,8 @@ class Vendor:
     most_at_once: int = 0
     fails_at: int | None = None
     url: str = ""
+    gate: asyncio.Event | None = None  # nothing is answered before it is set
+    left: int = 0  # requests that were given up
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = json.loads(await request.content.read())
@@ -71,8 +73,13 @@ class Vendor:
         number = len(self.asked)
         self.at_once += 1
         self.most_at_once = max(self.at_once, self.most_at_once)
-        await asyncio.sleep(0.005)
-        self.at_once -= 1
+        try:
+            await (self.gate.wait() if self.gate is not None else asyncio.sleep(0.005))
+        except asyncio.CancelledError:
+            self.left += 1
+            raise
+        finally:
+            self.at_once -= 1
         if self.fails_at == number:
             return web.json_response({"error": {"message": "no"}}, status=500)
         text = self.reply(self.prompt(body)) if self.reply else self.says[min(number, len(self.says)) - 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import aiohttp
@@ -86,3 +87,16 @@ async def test_a_budget_holds_for_all_chats_of_a_call(tmp_path: Path, vendor: Ve
         setup = Setup(gateway, http, vendor)
         assert (await setup.say(topic="tea"))[0] == 402  # twice 500 tokens of output are reserved
     assert vendor.asked == []
+
+
+async def test_a_client_that_leaves_ends_every_chat_of_his_call(setup: Setup) -> None:
+    setup.vendor.gate = asyncio.Event()
+    with pytest.raises(asyncio.TimeoutError):
+        async with setup.http.post(
+            "/say", json={"topic": "tea", "text": "x" * 5000}, timeout=aiohttp.ClientTimeout(total=0.3)
+        ):
+            pass
+    async with asyncio.timeout(3):
+        while setup.vendor.left < 4 or setup.gateway.gateway.in_flight:
+            await asyncio.sleep(0.01)
+    assert len(setup.vendor.asked) == setup.vendor.left == 4  # those of which the vendor had heard
