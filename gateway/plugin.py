@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import math
 import sys
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
@@ -180,15 +181,20 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     A date is read against the answer's own `date`, so that no clock is needed.
     """
     try:
-        if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        text = headers.get("retry-after", "").strip()
-        if not text or text[0].isdigit() or text[0] in "+-.":
-            return max(0.0, float(text)) if text else None
-        wait = parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("date", ""))
-        return max(0.0, wait.total_seconds())
-    except ValueError:
+        wait_s = _wait_s(headers)
+    except (ValueError, TypeError, OverflowError):  # TypeError: one of two dates is without a zone
         return None  # a wait that cannot be read is a wait that was not given
+    return max(0.0, wait_s) if wait_s is not None and math.isfinite(wait_s) else None
+
+
+def _wait_s(headers: Mapping[str, str]) -> float | None:
+    if "retry-after-ms" in headers:
+        return float(headers["retry-after-ms"]) / 1000
+    text = headers.get("retry-after", "").strip()
+    if not text or text[0].isdigit() or text[0] in "+-.":
+        return float(text) if text else None
+    wait = parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("date", ""))
+    return wait.total_seconds()
 
 
 # ---------------------------------------------------------------- finding and loading
