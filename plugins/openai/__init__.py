@@ -136,7 +136,11 @@ def _holds_foreign_thinking(call: Call) -> bool:
 
 
 def _url(target: Target, path: str) -> str:
-    prefix = target.provider.options.get("prefix", "").replace("{model}", quote(target.model.name, safe=""))
+    prefix = target.provider.options.get("prefix", "")
+    if "{model}" in prefix:
+        if not target.model.name.strip("."):  # a dot segment, however it is spelled, is another path
+            raise InvalidRequest(f"model {target.model.name!r} cannot stand in a path", param="model")
+        prefix = prefix.replace("{model}", quote(target.model.name, safe=""))
     query = target.provider.options.get("query")
     return f"{target.provider.base_url}{prefix}{path}" + (f"?{urlencode(query)}" if query else "")
 
