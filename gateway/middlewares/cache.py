@@ -57,6 +57,7 @@ class Cache:
         if entry is not None:
             call.receipt.cache = "hit"
             call.receipt.attempts.append(Attempt(entry.target, outcome="cached", cost_nano_usd=0))
+            call.receipt.headers.update(entry.headers)
             return Reply(_replay(entry.events))
         call.receipt.cache = "miss" if "no-cache" not in wish else "bypass"
         reply = await handler(call)
@@ -75,7 +76,8 @@ class Cache:
         if last is None or size > self._max_entry_bytes or any(_is_makeshift(event) for event in kept):
             return
         if last.target == call.targets[0].name:
-            self._store.put(key, Entry(tuple(kept), last.target, size), self._ttl_s)
+            told = {name: value for name, value in call.receipt.headers.items() if name.startswith("x-gateway-")}
+            self._store.put(key, Entry(tuple(kept), last.target, size, told), self._ttl_s)
 
 
 def _is_makeshift(event: Event) -> bool:

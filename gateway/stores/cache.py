@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.types import Event
+from gateway.types import EMPTY, Event
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A complete answer as events, what produced it, and about how much memory it takes."""
+    """A complete answer as events, what produced it, about how much memory it takes, and what was said of it."""
 
     events: tuple[Event, ...]
     target: str
     size_bytes: int
+    headers: Mapping[str, str] = EMPTY
 
 
 class CacheStore:

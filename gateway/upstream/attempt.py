@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from gateway.errors import GatewayError, UpstreamError, UpstreamRefusedUs
-from gateway.types import Call, Event, Handler, Reply, Target, UpstreamResponse
+from gateway.types import Call, Event, Handler, Provider, Reply, Target, UpstreamRequest, UpstreamResponse
 from gateway.upstream.send import Upstream
 
 MAX_ERROR_BODY_BYTES = 65_536  # vendors send HTML pages on 502; the start is enough
@@ -20,7 +21,7 @@ def attempt_with(upstream: Upstream) -> Handler:
         if target is None:
             raise RuntimeError("failover chooses the target before the attempt")
         plugin = target.provider.plugin
-        request = plugin.build(call, target)
+        request = _with_headers(plugin.build(call, target), target.provider)
         try:
             request = plugin.sign(request, await tokens.equip(target, call.deadline_s))
         except UpstreamError as error:
@@ -41,6 +42,13 @@ def attempt_with(upstream: Upstream) -> Handler:
             raise
 
     return attempt
+
+
+def _with_headers(request: UpstreamRequest, provider: Provider) -> UpstreamRequest:
+    """Add the operator's own headers; where a name is the plugin's too, the operator's stands."""
+    if not provider.headers:
+        return request
+    return replace(request, headers={**request.headers, **{name.lower(): v for name, v in provider.headers.items()}})
 
 
 async def _start_of(response: UpstreamResponse) -> bytes:

@@ -81,6 +81,16 @@ async def test_a_hit_names_the_target_that_had_answered_and_costs_nothing() -> N
     ]
 
 
+async def test_a_hit_says_what_was_said_of_the_answer() -> None:
+    setup = Setup()
+    given = chat()
+    given.receipt.headers.update({"x-gateway-dropped": "seed", "x-ratelimit-remaining-requests": "3"})
+    await setup.ask(given)
+    again = chat()
+    assert (await setup.ask(again))[0] == "hit"
+    assert again.receipt.headers == {"x-gateway-dropped": "seed"}
+
+
 async def test_an_answer_is_forgotten_in_time() -> None:
     setup = Setup()
     await setup.ask(chat())
