@@ -50,13 +50,22 @@ class _JsonLines(logging.Formatter):
         line |= getattr(record, "fields", {})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line).decode()
+        try:
+            return json.dumps(line).decode()
+        except TypeError:  # text that is no UTF-8, or a value that is no JSON: the line is not lost for it
+            return json.dumps({key: ascii(value) for key, value in line.items()}).decode()
 
 
 class _Plain(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         fields = getattr(record, "fields", {})
-        text = " ".join(f"{key}={value}" for key, value in fields.items() if value not in (None, "", [], "off"))
+        text = " ".join(f"{key}={_shown(value)}" for key, value in fields.items() if value not in (None, "", [], "off"))
         line = f"{clock} {record.levelname.lower():7} {record.getMessage()} {text}".rstrip()
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def _shown(value: object) -> str:
+    """A client chooses some of the values: none of them ends the line or moves the cursor."""
+    text = str(value)
+    return text if text.isprintable() else ascii(text)
