@@ -359,7 +359,7 @@ WHOLE: dict[str, tuple[Callable[[], Call], Any]] = {
 
 @pytest.mark.parametrize("name", WHOLE)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_answer_is_a_fault_of_ours(name: str, data: st.DataObject) -> None:
     """A right answer with some of its values replaced by any others."""
     asked, answer = WHOLE[name]
@@ -368,7 +368,7 @@ def test_no_answer_is_a_fault_of_ours(name: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("verbatim", [False, True])
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_stream_is_a_fault_of_ours(verbatim: bool, data: st.DataObject) -> None:
     chunks = data.draw(mutated(({"chunks": CHUNKS},)))["chunks"]
     events = chunks if isinstance(chunks, list) else [chunks]
@@ -376,14 +376,14 @@ def test_no_stream_is_a_fault_of_ours(verbatim: bool, data: st.DataObject) -> No
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_stream_of_responses_is_a_fault_of_ours(data: st.DataObject) -> None:
     events = data.draw(mutated(({"events": RESPONSES_EVENTS},)))["events"]
     outcome(responses(stream=True), stream_of(events if isinstance(events, list) else [events], done=False))
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_streamed_transcription_is_a_fault_of_ours(data: st.DataObject) -> None:
     events = data.draw(mutated(({"events": TRANSCRIPT_EVENTS},)))["events"]
     raw = stream_of(events if isinstance(events, list) else [events], done=False)
@@ -391,7 +391,6 @@ def test_no_streamed_transcription_is_a_fault_of_ours(data: st.DataObject) -> No
 
 
 @given(st.binary(max_size=60))
-@settings(deadline=None)
 def test_no_bytes_are_a_fault_of_ours(raw: bytes) -> None:
     for asked in (chat(), chat(verbatim=True), embeddings(), transcription()):
         outcome(asked, raw, JSON_HEADERS)
