@@ -19,7 +19,12 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 CURLS = [
     line for language, block in BLOCKS if language == "sh" for line in block.splitlines() if line.startswith("curl")
 ]
-PYTHON = [block for language, block in BLOCKS if language == "python"]
+CLIENTS = (ROOT / "docs" / "clients.md").read_text()
+PYTHON = [
+    pytest.param(block, marks=pytest.mark.slow if "google" in block else (), id=f"{name}-{number}")
+    for name, text in (("README", README), ("clients", CLIENTS))
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+]
 
 
 @pytest.fixture
@@ -55,10 +60,18 @@ async def test_the_three_lines_of_the_first_screen_answer_speak_and_listen(gatew
     assert '"text"' in await run(gateway, *transcription, "--fail-with-body", "--silent")
 
 
-async def test_the_python_of_the_readme_runs(gateway: Process) -> None:
-    (gateway.folder / "example.py").write_text(PYTHON[0].replace("http://127.0.0.1:8001", gateway.url))
+@pytest.mark.parametrize("block", PYTHON)
+async def test_the_python_of_a_page_runs(gateway: Process, block: str) -> None:
+    (gateway.folder / "example.py").write_text(block.replace("http://127.0.0.1:8001", gateway.url))
     out = await run(gateway, sys.executable, "example.py")
-    assert out.splitlines()[0] == "Hello!"
+    assert out.splitlines()[0] in ("Hello!", "Count to three.")
+
+
+def test_every_header_of_ours_is_on_the_page_of_clients() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "gateway").rglob("*.py"))
+    headers = set(re.findall(r"x-gateway-[a-z-]+[a-z]", source))
+    assert len(headers) > 8
+    assert {name for name in headers if name not in CLIENTS} == set()
 
 
 async def test_the_start_says_who_serves_what_and_why_others_are_off(gateway: Process) -> None:
