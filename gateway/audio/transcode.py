@@ -147,7 +147,9 @@ def _resampled(sound: _Sound, wanted_hz: int) -> Iterator[bytes]:
             raise UpstreamMalformed(f"the vendor's audio goes over from {source_hz} to {rate_hz} Hz")
         if made := change(samples):
             yield made
-    if change is not None and (made := change(None)):
+    if change is None:
+        raise UpstreamMalformed("the vendor's audio holds no sound")
+    if made := change(None):
         yield made
 
 

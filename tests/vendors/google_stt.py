@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from google.auth import crypt, jwt
+from google.auth import jwt
 from google.cloud import speech_v1, speech_v2
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 
@@ -141,8 +141,7 @@ class GoogleSttServer(VendorServer):
         if kind != "application/x-www-form-urlencoded" or form.get("grant_type") != [GRANT]:
             raise Refusal("unsupported_grant_type")
         try:
-            verifier = crypt.RSAVerifier.from_string(self.public_key)  # type: ignore[no-untyped-call]
-            claims = jwt.decode(form["assertion"][0], verifier, audience=f"{self.origin}/token")  # type: ignore[no-untyped-call]
+            claims = jwt.decode(form["assertion"][0], self.public_key, audience=f"{self.origin}/token")  # type: ignore[no-untyped-call]
         except (ValueError, KeyError) as error:
             raise Refusal(f"invalid_grant: {error}") from error
         if not claims["iat"] - 60 <= time.time() <= claims["exp"] <= claims["iat"] + 3600 or not claims.get("scope"):
