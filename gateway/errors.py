@@ -22,9 +22,14 @@ class GatewayError(Exception):
 
     def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message)
-        self.message = message
-        self.param = param
+        self.message = _writable(message)
+        self.param = _writable(param) if param is not None else None
         self.retry_after_s = retry_after_s
+
+
+def _writable(text: str) -> str:
+    """Names that clients sent in bytes that are no UTF-8 are read as surrogates, which no dialect can write."""
+    return text.encode(errors="replace").decode()
 
 
 # ---------------------------------------------------------------- the client's
