@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import gzip
-import ipaddress
-import socket
-import ssl
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from gateway.errors import GatewayError, UpstreamCut, UpstreamMalformed, UpstreamUnreachable
-from gateway.types import Form, UpstreamRequest, UpstreamResponse
+from gateway.types import Form
 from gateway.upstream.http import HttpTransport
 from tests.given import upload
 from tests.upstream.raw_server import Connection, RawServer, answer, raw_server
+from tests.upstream.sending import echo, head_of, post, read
 
 VIA = "1.1 test-gateway"
 
@@ -31,32 +23,6 @@ async def http() -> AsyncIterator[HttpTransport]:
     transport = HttpTransport(VIA)
     yield transport
     await transport.aclose()
-
-
-async def post(
-    http: HttpTransport,
-    url: str,
-    headers: Mapping[str, str] | None = None,
-    body: bytes | Form = b"{}",
-    *,
-    connect_s: float = 2,
-) -> UpstreamResponse:
-    return await http.bind(connect_s)(UpstreamRequest("POST", url, headers or {}, body))
-
-
-async def read(response: UpstreamResponse) -> bytes:
-    return b"".join([chunk async for chunk in response.chunks])
-
-
-def head_of(request: bytes) -> dict[str, str]:
-    lines = request.split(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
-    return {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-
-
-async def echo(connection: Connection) -> None:
-    """Answer each request with its own body."""
-    while request := await connection.request():
-        await connection.send(answer(request.split(b"\r\n\r\n", 1)[1]))
 
 
 async def test_a_request_goes_out_with_what_it_holds_and_little_else(http: HttpTransport) -> None:
@@ -128,87 +94,6 @@ async def test_proxies_of_the_environment_are_not_asked(http: HttpTransport, mon
             monkeypatch.setenv(name, proxy.url)
         assert (await post(http, server.url)).status == 200
         assert proxy.connections == 0
-
-
-# ---------------------------------------------------------------- no connection
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-async def test_a_refused_connection_is_unreachable(http: HttpTransport) -> None:
-    with pytest.raises(UpstreamUnreachable, match=r"no connection to 127.0.0.1: connect"):
-        await post(http, f"http://127.0.0.1:{free_port()}")
-
-
-async def test_a_name_that_dns_does_not_know_is_unreachable(http: HttpTransport) -> None:
-    with pytest.raises(UpstreamUnreachable, match="not known to DNS"):
-        await post(http, "http://no-such-vendor.invalid")
-
-
-async def test_a_connection_that_does_not_come_about_in_time_is_unreachable(http: HttpTransport) -> None:
-    """A listener whose queue is full answers no further handshake."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        port = listener.getsockname()[1]
-        queued = []
-        for _ in range(4):
-            waiting = socket.socket()
-            waiting.setblocking(False)
-            waiting.connect_ex(("127.0.0.1", port))
-            queued.append(waiting)
-        with pytest.raises(UpstreamUnreachable, match=r"within 0.2 s"):
-            await post(http, f"http://127.0.0.1:{port}", connect_s=0.2)
-        for waiting in queued:
-            waiting.close()
-
-
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """A server's context whose certificate nobody has vouched for."""
-    folder: Path = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ) + certificate.public_bytes(serialization.Encoding.PEM)
-    (folder / "server.pem").write_bytes(pem)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(folder / "server.pem")
-    return context
-
-
-async def test_a_certificate_that_nobody_vouches_for_is_not_accepted(http: HttpTransport, tls: ssl.SSLContext) -> None:
-    async with raw_server(echo, tls) as server:
-        with pytest.raises(UpstreamUnreachable, match="certificate was not accepted"):
-            await post(http, f"https://127.0.0.1:{server.port}", {"authorization": "Bearer sk-canary"})
-        assert server.requests == []
-
-
-async def test_a_vendor_that_speaks_no_tls_is_unreachable(http: HttpTransport) -> None:
-    async def shout(connection: Connection) -> None:
-        await connection.reader.read(10)
-        await connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    async with raw_server(shout) as server:
-        with pytest.raises(UpstreamUnreachable, match="TLS"):
-            await post(http, f"https://127.0.0.1:{server.port}")
 
 
 # ---------------------------------------------------------------- a broken answer
