@@ -62,6 +62,14 @@ class AskToken:
     read: Callable[[bytes], Token]
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Credentials that were found, and for how many seconds they hold from now on; None: until they are refused."""
+
+    credentials: Mapping[str, str] = field(repr=False)
+    lasts_s: float | None = None
+
+
 @runtime_checkable
 class Plugin(Protocol):
     """One vendor's wire format."""
@@ -156,6 +164,16 @@ def asks_token(provider: Provider) -> AskToken | None:
     """Return how this provider's tokens are asked for: the plugin's optional `token(provider) -> AskToken | None`."""
     token: Callable[[Provider], AskToken | None] | None = getattr(provider.plugin, "token", None)
     return token(provider) if token is not None else None
+
+
+def finds_credentials(provider: Provider) -> Callable[[Provider], Found] | None:
+    """Return how this provider's credentials are found: the plugin's optional `find_credentials(provider) -> Found`.
+
+    It may read files and ask services, so that the engine runs it in a thread, before the first `sign` and whenever
+    what it found ends or is refused. Raises UpstreamRefusedUs where there are none.
+    """
+    find: Callable[[Provider], Found] | None = getattr(provider.plugin, "find_credentials", None)
+    return find
 
 
 def takes_urls(target: Target) -> bool:

@@ -24,6 +24,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"gateway.chain", "gateway.sse", "gateway.json", "gateway.plugin", "gateway.audio"})
     | frozenset({"gateway.routes", "gateway.worker"}),
     frozenset({"gateway.config.names"}),  # "did you mean"
+    frozenset({"gateway.sigv4"}),  # for the plugins whose vendor has requests signed so
     frozenset({"gateway.shape", "gateway.template"}),  # what a prompt route is made of
     frozenset({"gateway.config.model"}),  # values only: what every part above is configured by
     frozenset({"gateway.stores", "gateway.telemetry"}),
@@ -48,6 +49,7 @@ PLUGIN_MAY_IMPORT = (
     "gateway.json",
     "gateway.audio",
     "gateway.plugin",
+    "gateway.sigv4",
 )
 
 HTTP_LIBRARIES = {"aiohttp", "aiohttp_cors"}
@@ -58,6 +60,7 @@ NETWORK_MODULES = HTTP_LIBRARIES | {"http.client", "httpx", "requests", "socket"
 DECLARED = HTTP_LIBRARIES | {"click", "jinja2", "jsonschema", "limits", "multidict", "orjson", "yaml", "yarl"}
 DECLARED |= {"prometheus_async", "prometheus_client", "referencing"}  # the last is where jsonschema keeps references
 DECLARED |= {"av"}  # of the extra `audio`; without it nothing is converted from codec to codec
+DECLARED |= {"botocore"}  # of the extra `aws`; whose plugins need it are off without it
 
 VENDORS = re.compile(
     r"openai|anthropic|claude|google|deepgram|elevenlabs|bedrock|azure|mistral|openrouter|assemblyai|cartesia|vertex_?ai"

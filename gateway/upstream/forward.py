@@ -33,14 +33,17 @@ def forward_with(upstream: Upstream) -> Handler:
         target = call.target
         assert target is not None
         assert isinstance(call.body, Passage)
-        request = target.provider.plugin.sign(await _request(call.body, target), target)
+        request = await _request(call.body, target)
         try:
+            request = target.provider.plugin.sign(request, await upstream.tokens.equip(target, call.deadline_s))
             response = await upstream.send(request, target, call.deadline_s)
         except UpstreamError as error:
             error.message = f"{target.provider.name}: {error.message}"
             raise
         if call.receipt.last is not None:
             call.receipt.last.status = response.status
+        if response.status in (401, 403):
+            upstream.tokens.drop(target)
         return Reply(_events(response), (response.close,))
 
     return forward

@@ -59,6 +59,7 @@ class Upstream:
         for task in self._retiring:
             task.cancel()
         await asyncio.gather(*self._retiring, return_exceptions=True)
+        await self.tokens.aclose()
         await asyncio.gather(*(pool.aclose() for pool in self._pools.values()))
         self._pools.clear()
         await self._http.aclose()

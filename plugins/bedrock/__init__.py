@@ -12,9 +12,10 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
+from gateway import sigv4
 from gateway.errors import GatewayError, InvalidRequest
-from gateway.plugin import Inline, Worker
-from gateway.types import Call, Chat, Event, Operation, Target, UpstreamRequest, UpstreamResponse
+from gateway.plugin import Found, Inline, Worker
+from gateway.types import Call, Chat, Event, Operation, Provider, Target, UpstreamRequest, UpstreamResponse
 
 from . import answer, request
 from .errors import parse_error
@@ -26,7 +27,7 @@ SIGNING_NAME = "bedrock"  # not the endpoint's prefix, which is bedrock-runtime
 class Bedrock:
     """See gateway/plugin.py. What only some makers' models know goes by `fields`, as their own page names it."""
 
-    credentials = ("access_key_id", "secret_access_key")  # and session_token, where the key is a temporary one
+    credentials = sigv4.CREDENTIALS
     default_base_url = f"https://bedrock-runtime.{DEFAULT_REGION}.amazonaws.com"
     backend: Inline | Worker | None = None
     requires = ("botocore",)
@@ -41,7 +42,9 @@ class Bedrock:
         {
             "type": "object",
             "additionalProperties": False,
+            "dependentRequired": sigv4.NEEDS,
             "properties": {
+                **sigv4.OPTIONS,
                 "region": {
                     "description": "AWS region; decides the address too, unless base_url is given.",
                     "type": "string",
@@ -50,7 +53,7 @@ class Bedrock:
                     "default": DEFAULT_REGION,
                 },
                 "auth": {
-                    "description": "sigv4 signs with credentials.access_key_id and secret_access_key; bearer sends "
+                    "description": "sigv4 signs with an access key, see `credentials` here; bearer sends "
                     "the Bedrock API key in credentials.api_key.",
                     "enum": ["sigv4", "bearer"],
                     "default": "sigv4",
@@ -82,7 +85,10 @@ class Bedrock:
         return frozenset({"chat"})
 
     def needs(self, options: Mapping[str, Any]) -> tuple[str, ...]:
-        return ("api_key",) if options.get("auth") == "bearer" else self.credentials
+        return ("api_key",) if options.get("auth") == "bearer" else sigv4.needs(options)
+
+    def find_credentials(self, provider: Provider) -> Found:
+        return Found({}) if _is_bearer(provider) else sigv4.find(provider)
 
     def lacks_at(self, call: Call, target: Target) -> frozenset[str]:
         """Return what Converse cannot express of this chat, such as a temperature above 1."""
@@ -108,19 +114,14 @@ class Bedrock:
         return parse_error(status, headers, body)
 
     def sign(self, request: UpstreamRequest, target: Target) -> UpstreamRequest:
-        """Add the headers of Signature Version 4, which hold the time: a signed request is good for 5 minutes."""
-        given = target.provider.credentials
-        if target.provider.options.get("auth") == "bearer":
-            return replace(request, headers={**request.headers, "authorization": f"Bearer {given['api_key']}"})
-        from botocore.auth import SigV4Auth
-        from botocore.awsrequest import AWSRequest
-        from botocore.credentials import Credentials
+        if _is_bearer(target.provider):
+            bearer = f"Bearer {target.provider.credentials['api_key']}"
+            return replace(request, headers={**request.headers, "authorization": bearer})
+        return sigv4.sign(request, target, service=SIGNING_NAME, region=_region(target))
 
-        token = given.get("session_token") or None
-        credentials = Credentials(given["access_key_id"], given["secret_access_key"], token)
-        signed = AWSRequest(request.method, request.url, dict(request.headers), request.body)
-        SigV4Auth(credentials, SIGNING_NAME, _region(target)).add_auth(signed)
-        return replace(request, headers={name.lower(): str(value) for name, value in signed.headers.items()})
+
+def _is_bearer(provider: Provider) -> bool:
+    return provider.options.get("auth") == "bearer"
 
 
 def _region(target: Target) -> str:

@@ -11,17 +11,18 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from gateway import json
+from gateway import json, sigv4
 from gateway.audio import wav
 from gateway.audio.answer import audio_events, audio_format, read_audio
 from gateway.errors import GatewayError, InvalidRequest
-from gateway.plugin import Inline, Worker
+from gateway.plugin import Found, Inline, Worker
 from gateway.types import (
     AudioFormat,
     Call,
     Event,
     Model,
     Operation,
+    Provider,
     Speech,
     Target,
     Units,
@@ -40,7 +41,7 @@ DEFAULT_REGION = "us-east-1"
 class Polly:
     """See gateway/plugin.py."""
 
-    credentials = ("access_key_id", "secret_access_key")  # and session_token, where the key is a temporary one
+    credentials = sigv4.CREDENTIALS
     default_base_url = f"https://polly.{DEFAULT_REGION}.amazonaws.com"
     backend: Inline | Worker | None = None
     requires = ("botocore",)
@@ -54,20 +55,28 @@ class Polly:
         {
             "type": "object",
             "additionalProperties": False,
+            "dependentRequired": sigv4.NEEDS,
             "properties": {
+                **sigv4.OPTIONS,
                 "region": {
                     "description": "AWS region; decides the address too, unless base_url is given.",
                     "type": "string",
                     "pattern": "^[a-z]{2}(-[a-z]{1,12}){1,3}-[0-9]$",
                     "x-hint": "a region as AWS writes it, such as eu-central-1",
                     "default": DEFAULT_REGION,
-                }
+                },
             },
         }
     )
 
     def operations(self) -> frozenset[Operation]:
         return frozenset({"speech"})
+
+    def needs(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        return sigv4.needs(options)
+
+    def find_credentials(self, provider: Provider) -> Found:
+        return sigv4.find(provider)
 
     def voices_at(self, model: Model) -> Mapping[str, str]:
         return voices.voices_of(model.name)
@@ -97,18 +106,7 @@ class Polly:
         return parse_error(status, headers, body)
 
     def sign(self, request: UpstreamRequest, target: Target) -> UpstreamRequest:
-        """Add the headers of Signature Version 4, which hold the time: a signed request is good for 5 minutes."""
-        from botocore.auth import SigV4Auth
-        from botocore.awsrequest import AWSRequest
-        from botocore.credentials import Credentials
-
-        given = target.provider.credentials
-        credentials = Credentials(
-            given["access_key_id"], given["secret_access_key"], given.get("session_token") or None
-        )
-        signed = AWSRequest(request.method, request.url, dict(request.headers), request.body)
-        SigV4Auth(credentials, "polly", _region(target)).add_auth(signed)
-        return replace(request, headers={name.lower(): str(value) for name, value in signed.headers.items()})
+        return sigv4.sign(request, target, service="polly", region=_region(target))
 
 
 def _region(target: Target) -> str:
