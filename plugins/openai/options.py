@@ -42,6 +42,12 @@ MODEL_OPTIONS_SCHEMA: Mapping[str, Any] = MappingProxyType(
                 "default": False,
             },
             "transcript_formats": _TRANSCRIPT_FORMATS,
+            "speech_usage": {
+                "description": "Whether this speech model is billed by tokens, which the vendor reports in its stream "
+                "of events alone (`stream_format: sse`): speech is then asked for so, and accounted exactly.",
+                "type": "boolean",
+                "default": False,
+            },
         },
     }
 )
