@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from gateway.errors import MethodNotAllowed, NotFound
@@ -17,8 +17,10 @@ class RouteTable(Generic[T]):
     def __init__(self) -> None:
         self._exact: dict[str, dict[str, T]] = {}
         self._templates: list[tuple[re.Pattern[str], dict[str, T]]] = []
+        self._segments: list[tuple[list[str], T]] = []
 
     def add(self, method: str, path: str, value: T) -> None:
+        self._segments.append((path.split("/"), value))
         if "{" not in path:
             self._exact.setdefault(path, {})[method] = value
             return
@@ -40,6 +42,16 @@ class RouteTable(Generic[T]):
             raise MethodNotAllowed(f"{path} takes {', '.join(sorted(known))}, not {method}", allow=sorted(known))
         raise NotFound(f"there is no {path[:200]!r} here; GET / says what this is and where its documentation stands")
 
+    def nearest(self, path: str) -> T | None:
+        """Return the value that has most leading segments in common with a path, None where no route begins like it."""
+        segments = path.split("/")
+        most, found = 0, None
+        for known, value in self._segments:
+            common = _common(known[1:], segments[1:])
+            if common > most:
+                most, found = common, value
+        return found
+
     def methods(self, path: str) -> tuple[str, ...]:
         """Return the methods that a path takes, () for an unknown path."""
         return tuple(dict.fromkeys(method for methods, _ in self._matches(path) for method in methods))
@@ -55,6 +67,17 @@ class RouteTable(Generic[T]):
             match = pattern.fullmatch(path)
             if match is not None:
                 yield methods, match.groupdict()
+
+
+def _common(known: Sequence[str], asked: Sequence[str]) -> int:
+    """Count the leading segments that agree; a placeholder agrees with everything and says nothing."""
+    count = 0
+    for mine, theirs in zip(known, asked, strict=False):
+        if "{" not in mine:
+            if mine != theirs:
+                break
+            count += 1
+    return count
 
 
 def _compiled(path: str) -> re.Pattern[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from gateway.chain import compose
 from gateway.config.model import Config, Route
+from gateway.config.names import nearest_names
 from gateway.config.passage import authorise, passage_target
 from gateway.config.pin import pinned, pinned_targets, with_own_voice
 from gateway.config.resolve import nearest, resolve
@@ -130,7 +131,7 @@ def _links(route: Route, dialect: Dialect, config: Config, services: Services) -
     """The route's middlewares in ORDER, each followed by the operator's own that come `after` it."""
     own: dict[str, list[Middleware]] = {}
     for user in route.middlewares:
-        own.setdefault(user.after, []).append(config.middlewares[user.name](user.options))
+        own.setdefault(user.after, []).append(user.link)
     links: list[Middleware] = []
     for link in ORDER:
         built = link.build(route, config, services) if dialect.operation in link.is_for else None
@@ -163,7 +164,9 @@ def _lister(config: Config) -> Handler:
         assert isinstance(call.body, Catalog)
         wanted = call.body.id
         if wanted is not None and wanted not in by_id:
-            raise UnknownModel(f"model {wanted[:100]!r} is not known; GET /v1/models lists them", param="model")
+            near = nearest_names(wanted, by_id, 3)
+            hint = f"did you mean {', '.join(near)}?" if near else "the list of models has what there is"
+            raise UnknownModel(f"model {wanted[:100]!r} is not known; {hint}", param="model")
         return Reply(_once(Listing((by_id[wanted],) if wanted is not None else tuple(by_id.values()))))
 
     return listing

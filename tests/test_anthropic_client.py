@@ -377,6 +377,13 @@ async def test_the_gateway_estimates_where_the_vendor_does_not_count(house: Hous
     assert not house.openai.requests
 
 
+async def test_what_is_not_served_is_refused_in_this_format(house: House) -> None:
+    with pytest.raises(anthropic.NotFoundError) as caught:
+        await house.client.messages.batches.list()
+    assert isinstance(caught.value.body, dict)
+    assert (caught.value.body["type"], caught.value.body["error"]["type"]) == ("error", "not_found_error")
+
+
 async def test_models_are_listed_by_pages(house: House) -> None:
     listed = [model async for model in house.client.models.list(limit=2)]
     one = await house.client.models.retrieve("claude")
@@ -384,7 +391,9 @@ async def test_models_are_listed_by_pages(house: House) -> None:
     assert {"claude", "gpt", "dry"} <= {model.id for model in listed}
     assert len({model.id for model in listed}) == len(listed)
     assert one.id == "claude"
-    with pytest.raises(anthropic.NotFoundError):
+    with pytest.raises(anthropic.NotFoundError, match="'nobody' is not known"):
         await house.client.models.retrieve("nobody")
+    with pytest.raises(anthropic.NotFoundError, match="did you mean claude"):
+        await house.client.models.retrieve("cluade")
     with pytest.raises(anthropic.BadRequestError, match="limit"):
         await house.client.models.list(limit=0)

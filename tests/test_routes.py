@@ -81,3 +81,20 @@ def test_the_configuration_takes_a_placeholder_that_begins_a_segment(path: str) 
 )
 def test_the_configuration_refuses_any_other_braces(path: str) -> None:
     assert path_fault(path) is not None
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/a/v1/messages/batches", "POST /a/v1/messages"),
+        ("/a/v1/messages", "POST /a/v1/messages"),
+        ("/a/nothing", "POST /a/v1/messages"),
+        ("/v1/nothing", "POST /v1/chat"),
+        ("/v1beta/models/x:nothing", "POST /{version}/models/{model}:generate"),
+        ("/nothing", None),
+        ("/", None),
+    ],
+)
+def test_the_nearest_route_has_most_leading_segments_in_common(path: str, found: str | None) -> None:
+    made = table("POST /{version}/models/{model}:generate", "POST /v1/chat", "POST /a/v1/messages")
+    assert made.nearest(path) == found

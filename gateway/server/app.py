@@ -85,7 +85,12 @@ class Gateway:
             if head.path in BUILTINS:
                 response = await self._builtin(head, snapshot, writer)
                 return response, response.status
-            endpoint, params = snapshot.endpoints.find("GET" if head.method == "HEAD" else head.method, head.path)
+            try:
+                endpoint, params = snapshot.endpoints.find("GET" if head.method == "HEAD" else head.method, head.path)
+            except GatewayError:  # told as the routes beside it would
+                near = snapshot.endpoints.nearest(head.path)
+                dialect = near.dialect if near is not None else None
+                raise
             dialect = endpoint.dialect
             receipt.route, receipt.dialect, receipt.operation = endpoint.route.name, dialect.name, dialect.operation
             served = await self._serve(request, _with_params(head, params), endpoint, snapshot, receipt, writer)

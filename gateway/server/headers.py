@@ -15,7 +15,7 @@ def receipt_headers(receipt: Receipt, now_s: float) -> dict[str, str]:
     headers = {"server": SERVER, "x-request-id": receipt.id, "x-gateway-config": receipt.generation}
     if receipt.route:
         headers["x-gateway-route"] = receipt.route
-        headers |= _timing(receipt, now_s)
+    headers |= _timing(receipt, now_s)
     last = receipt.last
     if last is not None:
         provider, _, model = last.target.partition("/")

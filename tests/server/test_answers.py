@@ -72,6 +72,14 @@ async def test_an_answer_says_what_made_it(gateway: Inside, http: aiohttp.Client
     assert headers["x-gateway-cost-usd"] == "0.000006000"  # 2 tokens in at 1 USD, 2 out at 2 USD a million
 
 
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/nobody", "/health/live", "/nothing", "/v1//models"])
+async def test_every_answer_says_how_long_it_took(gateway: Inside, http: aiohttp.ClientSession, path: str) -> None:
+    async with http.get(gateway.url + path) as response:
+        assert float(response.headers["x-gateway-overhead-ms"]) >= 0
+        assert response.headers["server-timing"].startswith("gateway;dur=")
+        assert response.headers["x-gateway-config"].startswith("1-")
+
+
 async def test_a_request_id_is_kept_where_it_is_plain_and_made_where_not(
     gateway: Inside, http: aiohttp.ClientSession
 ) -> None:
