@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
-from gateway.errors import GatewayError, UpstreamError, UpstreamRefusedUs
+from gateway.errors import GatewayError, UpstreamError, UpstreamMalformed, UpstreamRefusedUs
+from gateway.telemetry.logs import LOGGER
 from gateway.types import Call, Event, Handler, Provider, Reply, Target, UpstreamRequest, UpstreamResponse
 from gateway.upstream.send import Upstream
 
+# What code that trusts a shape raises where the shape is another: then the next target may do better.
+MISREAD = (TypeError, ValueError, LookupError, AttributeError)
 MAX_ERROR_BODY_BYTES = 65_536  # vendors send HTML pages on 502; the start is enough
 
 
@@ -71,6 +75,13 @@ async def _named(events: AsyncIterator[Event], target: Target) -> AsyncIterator[
     except UpstreamError as error:
         _name(error, target)
         raise
+    except MISREAD as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]  # the error's own text may quote the answer
+        where = f"{place.filename}:{place.lineno}"
+        LOGGER.error("%s in the plugin of %s at %s, reading an answer", type(error).__name__, target.name, where)
+        raise UpstreamMalformed(
+            f"{target.name}: the vendor's answer has a shape that the plugin does not know"
+        ) from error
 
 
 def _name(error: GatewayError, target: Target) -> None:

@@ -138,3 +138,13 @@ async def test_the_operators_headers_go_out_and_win() -> None:
     at = replace(target(plugin=vendor), provider=provider)
     await drained((await attempt_with(Upstream(HttpTransport("1.1 test")))(call(at=at))).events)
     assert vendor.sent[0].headers == {"x-model": "mine", "x-org": "o", "x-signed": "k"}
+
+
+async def test_a_parser_that_trips_over_an_answer_makes_the_answer_malformed() -> None:
+    class Trusting(Vendor):
+        async def _events(self, found: UpstreamResponse) -> AsyncIterator[Event]:
+            fields: dict[str, str] = {}
+            yield TextDelta(fields["text"])
+
+    with pytest.raises(UpstreamMalformed, match=r"vendor/model: .* shape"):
+        await attempted(Trusting(response(b"{}")))
