@@ -23,6 +23,7 @@ MAX_CORE_PACKAGES = 35  # what an operator has to trust to run the gateway
 BOUNDARIES = {
     "gateway/server/app.py": "the one error boundary: whatever a call ends in, the client is told in its dialect",
     "gateway/server/lifecycle.py": "a reload that fails in whatever way must not end what serves",
+    "gateway/config/foreign.py": "the same while the files are compiled: what it raises is a problem to report",
     "gateway/plugin.py": "a plugin is somebody else's code: whatever its import raises is a problem to report",
     "gateway/worker.py": "the boundary of a subprocess: whatever the work raises is its answer",
     "gateway/chain.py": "every closer runs, whatever the one before it raised; the first error comes last",

@@ -27,7 +27,7 @@ def command(files: tuple[Path, ...], routes: Path | None, providers: Path | None
     from gateway.cli.banner import banner
     from gateway.config.load import load
     from gateway.errors import ConfigError
-    from gateway.server.lifecycle import serve
+    from gateway.server.lifecycle import CannotListen, serve
     from gateway.snapshot import Snapshot
 
     def announce(snapshot: Snapshot, base_url: str) -> None:
@@ -42,8 +42,8 @@ def command(files: tuple[Path, ...], routes: Path | None, providers: Path | None
             click.echo(str(problem), err=True)
         click.echo("the configuration is refused; `gateway check` shows the lines", err=True)
         return EX_CONFIG
-    except OSError as error:
-        click.echo(f"cannot listen: {error.strerror or error}; choose another server.listen (GATEWAY_LISTEN)", err=True)
+    except CannotListen as error:
+        click.echo(str(error), err=True)
         return EX_UNAVAILABLE
     finally:
         gc.enable()

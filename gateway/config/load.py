@@ -23,7 +23,7 @@ from gateway.config.providers import Providers, compile_providers
 from gateway.config.prune import sound_part
 from gateway.config.routes import LINKS, Routes, compile_routes
 from gateway.config.server import compile_server
-from gateway.config.validate import validate
+from gateway.config.validate import Faulty, validate
 from gateway.dialects import DIALECTS
 from gateway.errors import ConfigError, Problem
 from gateway.types import Operation
@@ -145,7 +145,6 @@ def _compile(
         providers=providers.rows,
         models=models,
         routes=tuple(route for route, _ in routes.rows),
-        middlewares=routes.middlewares,
         digest=_digest(sources, providers, routes),
         files=tuple(sources.files),
         voices=MappingProxyType({name: MappingProxyType(row) for name, row in voices.items()}),
@@ -154,7 +153,8 @@ def _compile(
         config = replace(config, cache_max_bytes=int(cache.get("max_bytes")))
     if routes_file.whole is None or providers_file.whole is None:
         return config  # half of it; why is among the problems
-    validate(config, routes, (root, providers_root), known.dialects, providers_file.faulty("providers"))
+    faulty = Faulty(providers_file.faulty("providers"), routes_file.faulty("models"))
+    validate(config, routes, (root, providers_root), known.dialects, faulty)
     for route, section in routes.rows:
         if route.allow:
             check_passages(route, section, config, declared)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from gateway.errors import Problem
 from gateway.shape import Shape
 from gateway.template import Template
-from gateway.types import EMPTY, Operation, Price, Provider, RecordingInput, Target
+from gateway.types import EMPTY, Middleware, Operation, Price, Provider, RecordingInput, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,7 @@ class UserMiddleware:
 
     name: str
     after: str
+    link: Middleware = field(repr=False)  # as its factory made it of the options
     options: Mapping[str, Any] = EMPTY
 
 
@@ -178,7 +179,6 @@ class Config:
     providers: Mapping[str, Provider]
     models: tuple[ModelAlias, ...]  # exact names before patterns, longer patterns first
     routes: tuple[Route, ...]
-    middlewares: Mapping[str, Any]  # name of a user's middleware -> its factory
     cache_max_bytes: int = 67_108_864
     digest: str = ""  # of all files read, with what was substituted: 8 hex digits
     files: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.config.coerce import coerce
 from gateway.config.document import Section
+from gateway.config.foreign import check_plugin, check_voices
 from gateway.config.keys import is_placeholder
 from gateway.config.names import did_you_mean
 from gateway.config.quantities import nano_usd
@@ -46,22 +47,31 @@ def compile_providers(root: Section, folders: Sequence[FilePath], environ: Mappi
     rows: dict[str, Provider] = {}
     digests: set[str] = set()
     for name, section in root.at("providers").each():
-        loaded = _plugin(section.at("plugin"), folders)
+        loaded = _plugin(section, folders)
         if loaded is None:
             continue
         digests.add(loaded.digest)
-        rows[name] = _provider(name, section, loaded.value, environ)
+        row = _provider(name, section, loaded.value, environ)
+        try:
+            check_voices(loaded, row)
+        except PluginError as error:
+            section.at("plugin").error(f"plugin {section.at('plugin').show()} has a fault: {error.message}")
+        else:
+            rows[name] = row
     return Providers(MappingProxyType(rows), tuple(sorted(digests)))
 
 
 def _plugin(section: Section, folders: Sequence[FilePath]) -> Loaded | None:
+    place = section.at("plugin")
     try:
-        return load_plugin(section.value, folders)
+        loaded = load_plugin(place.value, folders)
+        check_plugin(loaded, section.get("options") or {})
     except PluginError as error:
         names = available(folders)
-        guess = "" if section.value in names else did_you_mean(section.value, names)
-        section.error(f"plugin {section.show()} does not load: {error.message}{guess}")
+        guess = "" if place.value in names else did_you_mean(place.value, names)
+        place.error(f"plugin {place.show()} does not load: {error.message}{guess}")
         return None
+    return loaded
 
 
 def _provider(name: str, section: Section, plugin: Plugin, environ: Mapping[str, str]) -> Provider:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gateway.config.document import Section
+from gateway.config.foreign import build_middleware
 from gateway.config.model import Budget, Cache, Failover, Quota, Route, UserMiddleware
 from gateway.config.names import did_you_mean, unknown
 from gateway.config.passage import DIALECT as PASSAGE
@@ -17,7 +18,7 @@ from gateway.config.passage import compile_passages
 from gateway.config.prompts import DIALECT as PROMPT
 from gateway.config.prompts import Prompts
 from gateway.config.quantities import budget, rate
-from gateway.plugin import PluginError, available, load_middleware
+from gateway.plugin import Loaded, PluginError, available, load_middleware
 from gateway.types import Operation
 
 RESERVED = frozenset({"", "health", "metrics", "docs", "admin"})  # first segments of the gateway's own paths
@@ -31,10 +32,9 @@ _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """The routes with the sections they came from, and the factories of the middlewares that they name."""
+    """The routes with the sections they came from, and the content of every middleware that they name."""
 
     rows: tuple[tuple[Route, Section], ...]
-    middlewares: Mapping[str, Any]
     plugin_digests: tuple[str, ...]
 
 
@@ -80,7 +80,7 @@ def compile_routes(
                 section.at("path").error(f"path is {section.at('path').show()}, {fault}")
                 continue
             rows.append((route, section))
-    return Routes(tuple(rows), MappingProxyType(middlewares.factories), tuple(sorted(middlewares.digests)))
+    return Routes(tuple(rows), middlewares.digests())
 
 
 def _of_its_kind(route: Route, section: Section, prompts: Prompts) -> Iterator[Route]:
@@ -124,33 +124,43 @@ def path_fault(path: str) -> str | None:
 
 
 class _Middlewares:
-    """Loads each middleware that routes name once, and keeps what it found."""
+    """Loads each middleware that routes name once, and makes one of it for each place where a route has it."""
 
     def __init__(self, links: Collection[str], folders: Sequence[FilePath]) -> None:
         self._links = links
         self._folders = folders
-        self.factories: dict[str, Any] = {}
-        self.digests: set[str] = set()
+        self._loaded: dict[str, Loaded] = {}
 
-    def compile(self, section: Section) -> UserMiddleware:
+    def digests(self) -> tuple[str, ...]:
+        return tuple(sorted({loaded.digest for loaded in self._loaded.values()}))
+
+    def compile(self, section: Section) -> UserMiddleware | None:
+        """Return the middleware of one entry; None where it has faults, which are reported."""
         name, after = section.get("name"), section.get("after")
+        options = MappingProxyType(section.get("options") or {})
         if after not in self._links:
             section.at("after").error(
                 f"after is {section.at('after').show()}, which is no built-in link{unknown(after, self._links)}"
             )
-        if name not in self.factories:
+        loaded = self._load(name, section.at("name"))
+        if loaded is None:
+            return None
+        try:
+            return UserMiddleware(name, after, build_middleware(loaded, options), options)
+        except PluginError as error:
+            place = section.at("options") if options else section.at("name")
+            place.error(f"middleware {section.at('name').show()} cannot be made: {error.message}")
+            return None
+
+    def _load(self, name: str, place: Section) -> Loaded | None:
+        if name not in self._loaded:
             try:
-                loaded = load_middleware(name, self._folders)
+                self._loaded[name] = load_middleware(name, self._folders)
             except PluginError as error:
                 names = available(self._folders)
                 guess = "" if name in names else did_you_mean(name, names)
-                section.at("name").error(
-                    f"middleware {section.at('name').show()} does not load: {error.message}{guess}"
-                )
-            else:
-                self.factories[name] = loaded.value
-                self.digests.add(loaded.digest)
-        return UserMiddleware(name, after, MappingProxyType(section.get("options") or {}))
+                place.error(f"middleware {place.show()} does not load: {error.message}{guess}")
+        return self._loaded.get(name)
 
 
 def _route(section: Section, operation: Operation, defaults: _Policies, middlewares: _Middlewares) -> Route:
@@ -165,7 +175,9 @@ def _route(section: Section, operation: Operation, defaults: _Policies, middlewa
         cache=policies.cache,
         failover=policies.failover,
         total_s=policies.total_s,
-        middlewares=tuple(middlewares.compile(place) for _, place in section.at("middlewares").each()),
+        middlewares=tuple(
+            made for _, place in section.at("middlewares").each() if (made := middlewares.compile(place)) is not None
+        ),
         is_verbatim=section.get("verbatim", True),
         inputs=frozenset(section.get("inputs", ("file",))),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gateway.config.document import Section
@@ -14,7 +15,13 @@ from gateway.config.resolve import WILDCARD, resolve
 from gateway.config.routes import Routes
 from gateway.types import Model, Operation, Provider
 
-Faulty = frozenset[str]  # names of providers whose rows were refused in part: nothing is concluded from what is left
+
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """Names whose rows were refused in part: nothing is concluded from what is left of them."""
+
+    providers: frozenset[str]
+    models: frozenset[str]
 
 
 def validate(
@@ -23,9 +30,10 @@ def validate(
     """Report what is wrong across both files; `roots` are routes.yaml and providers.yaml."""
     routes_root, providers_root = roots
     for route, section in routes.rows:
-        _check_model(route, section, config, routes_root, dialects[route.dialect])
+        if route.model not in faulty.models:
+            _check_model(route, section, config, routes_root, dialects[route.dialect])
         if route.quota is not None and route.quota.budget is not None:
-            _check_prices(route, section, config, dialects[route.dialect], faulty)
+            _check_prices(route, section, config, dialects[route.dialect], faulty.providers)
     for name, provider in config.providers.items():
         _check_loop(providers_root.at("providers").at(name).at("base_url"), provider, config)
     _check_access(config, routes_root)
@@ -54,7 +62,7 @@ def _check_model(route: Route, section: Section, config: Config, root: Section, 
 # ---------------------------------------------------------------- budgets need prices
 
 
-def _check_prices(route: Route, section: Section, config: Config, operation: Operation, faulty: Faulty) -> None:
+def _check_prices(route: Route, section: Section, config: Config, operation: Operation, faulty: frozenset[str]) -> None:
     """A model that is off today is reachable tomorrow, so credentials do not matter here; `enabled: false` does."""
     if operation in ("models", "voices", "proxy"):
         return

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 
 from aiohttp import web
 from prometheus_async.aio import time as timed
 
-from gateway.config.model import Config
+from gateway.config.model import Config, Server
 from gateway.errors import ConfigError
 from gateway.server.app import Gateway
 from gateway.server.connection import Listener
@@ -29,7 +31,7 @@ Announce = Callable[[Snapshot, str], None]
 async def serve(load: Load, announce: Announce) -> None:
     """Serve until SIGTERM or SIGINT. `announce` gets the snapshot and the base URL once connections are accepted.
 
-    Raises ConfigError where the first configuration is refused, OSError where the address cannot be listened on.
+    Raises ConfigError where the first configuration is refused, CannotListen where its address cannot be listened on.
     """
     config = await asyncio.to_thread(load)
     logs.set_up(config.server.log_level)
@@ -42,7 +44,7 @@ async def serve(load: Load, announce: Announce) -> None:
     try:
         await runner.setup()
         site = web.TCPSite(runner, config.server.host, config.server.port, backlog=LISTEN_BACKLOG)
-        await site.start()
+        await _listen(site, config.server)
         _on_signals(stop, reloader)
         gc.freeze()  # a full collection would walk over everything that was loaded: 56 ms at 100,000 keys
         announce(gateway.snapshot, base_url(runner))
@@ -52,6 +54,10 @@ async def serve(load: Load, announce: Announce) -> None:
         await reloader.aclose()
         await runner.cleanup()
         await services.aclose()
+
+
+class CannotListen(Exception):
+    """The address of the configuration is taken, or none of this machine's."""
 
 
 class Reloader:
@@ -138,6 +144,18 @@ def adopt(snapshot: Snapshot, services: Services) -> None:
     services.cache.max_bytes = snapshot.config.cache_max_bytes
     services.metrics.generation.set(int(snapshot.generation.partition("-")[0]))
     services.metrics.is_config_current.set(1)
+
+
+async def _listen(site: web.TCPSite, server: Server) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        is_named = isinstance(error, socket.gaierror) or error.errno is None
+        reason = (error.strerror or str(error)) if is_named else os.strerror(error.errno or 0)
+        raise CannotListen(
+            f"cannot listen on {server.host}:{server.port}: {reason.lower()}; "
+            "end what listens there, or give another server.listen (GATEWAY_LISTEN)"
+        ) from error
 
 
 def _on_signals(stop: asyncio.Event, reloader: Reloader) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.plugin import MEMBERS, Plugin, PluginError, available, load_middleware, load_plugin
+from tests import given
 from tests.config.folder import PLUGIN, Setup
 
 
@@ -133,10 +134,58 @@ def test_the_members_are_those_of_the_protocol() -> None:
     assert set(MEMBERS) == own
 
 
-def test_a_users_middleware_is_loaded_and_named_in_the_config(setup: Setup) -> None:
-    setup.write("plugins/loud.py", "def MIDDLEWARE(options):\n    return options\n")
+MIDDLEWARE = """
+def MIDDLEWARE(options):
+    async def loud(call, handler):
+        return options["a"]
+    return loud
+"""
+
+
+async def test_a_users_middleware_is_made_of_its_options(setup: Setup) -> None:
+    setup.write("plugins/loud.py", MIDDLEWARE)
     setup.routes("model: fast", "model: fast, middlewares: [{name: loud, after: auth, options: {a: 1}}]")
-    config = setup.config()
-    [middleware] = config.routes[0].middlewares
+    [middleware] = setup.config().routes[0].middlewares
     assert (middleware.name, middleware.after, middleware.options) == ("loud", "auth", {"a": 1})
-    assert config.middlewares["loud"]({"b": 2}) == {"b": 2}
+    assert await middleware.link(given.call(), None) == 1  # type: ignore[arg-type, comparison-overlap]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def MIDDLEWARE(options):\n    return options['b']\n", "plugins/loud.py:2: KeyError: 'b'"),
+        ("def MIDDLEWARE():\n    ...\n", "plugins/loud.py: TypeError: MIDDLEWARE() takes 0 positional arguments"),
+        ("def MIDDLEWARE(options):\n    pass\n", "returned NoneType; it has to return the middleware: async def"),
+        ("def MIDDLEWARE(options):\n    raise SystemExit\n", "plugins/loud.py:2: SystemExit"),
+    ],
+)
+def test_a_middleware_that_cannot_be_made_is_a_problem_at_its_options(setup: Setup, text: str, message: str) -> None:
+    setup.write("plugins/loud.py", text)
+    setup.routes("model: fast", "model: fast, middlewares: [{name: loud, after: auth, options: {a: 1}}]")
+    [problem] = setup.problems()
+    assert problem.startswith("routes.yaml:10:118: middleware 'loud' cannot be made: "), problem
+    assert message in problem
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("PLUGIN = Fake()", "PLUGIN = Fake", "fake.py: PLUGIN is the class Fake; write PLUGIN = Fake()"),
+        ('("api_key",)', '"api_key"', "fake.py: PLUGIN.credentials has to be a tuple of names, not str"),
+        ("default_base_url = ", "default_base_url = 1 or ", "PLUGIN.default_base_url has to be a text, not int"),
+        ("backend = None", "backend = 'http'", "PLUGIN.backend has to be None, an Inline or a Worker, not str"),
+        ("wire = {}", "wire = None", "PLUGIN.wire has to be a dict of operation to dialect, not NoneType"),
+        ("return frozenset(", "return 1 / 0 or (", "fake.py:12: ZeroDivisionError: division by zero"),
+        ("return frozenset(", "return list(", "PLUGIN.operations() has to return a frozenset, not list"),
+        ("    def refusal", "    def needs(self, options): return options['x']\n    def refusal", "KeyError: 'x'"),
+        ("    def refusal", "    def needs(self, options): return 'key'\n    def refusal", "not str"),
+        ("    def refusal", "    def voices_at(self, model): return {}[5]\n    def refusal", "KeyError: 5"),
+        ("    def refusal", "    def voices_at(self, model): return []\n    def refusal", "return a dict, not list"),
+    ],
+)
+def test_a_plugin_with_a_fault_is_a_problem_at_its_name(setup: Setup, old: str, new: str, message: str) -> None:
+    assert old in PLUGIN
+    setup.write("plugins/fake.py", PLUGIN.replace(old, new, 1))
+    problem = setup.problems()[0]
+    assert problem.startswith("providers.yaml:4:13: plugin 'fake' "), problem
+    assert message in problem

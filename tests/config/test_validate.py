@@ -106,3 +106,9 @@ def test_a_gateway_that_would_call_itself_is_refused(setup: Setup, listen: str, 
 def test_a_port_that_is_none_is_refused(setup: Setup) -> None:
     setup.providers("plugin: fake\n", "plugin: fake\n    base_url: http://a.example:99999\n")
     assert "its port is not a number up to 65535" in setup.problems()[0]
+
+
+def test_a_faulty_model_is_not_said_to_be_unknown_as_well(setup: Setup) -> None:
+    setup.routes("fast: {operation: chat,", "fast: {operation: chta,")
+    [problem] = setup.problems()
+    assert "operation is 'chta'" in problem
