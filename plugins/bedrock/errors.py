@@ -22,6 +22,7 @@ _LIMITED = frozenset({"ThrottlingException", "ServiceQuotaExceededException", "T
 _CREDENTIALS = frozenset(
     {"ExpiredTokenException", "IncompleteSignatureException", "MissingAuthenticationTokenException"}
 )
+_NO_MODEL = "model identifier is invalid"  # comes as a ValidationException with 400
 
 
 def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
@@ -35,7 +36,7 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> Gateway
         return UpstreamRefusedUs(f"the vendor answered {status} {name}: it does not accept the gateway's credentials")
     if status == 429 or name in _LIMITED:  # a service's quota comes with 400
         return UpstreamRateLimited(message, retry_after_s=wait_s)
-    if status == 404:
+    if status == 404 or _NO_MODEL in message:
         return UpstreamNotFound(message)
     if status == 408:
         return UpstreamTimeout(message)

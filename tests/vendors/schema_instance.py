@@ -25,7 +25,7 @@ def instance_of(schema: Mapping[str, Any] | bool, text: str) -> Any:
     Recursion ends at references that are already open: there an optional property is left out and an array is empty.
     """
     root = schema if isinstance(schema, Mapping) else {}
-    return _instance(schema, root, text, frozenset())
+    return _instance(schema, root, text, frozenset({"#"}))
 
 
 def _instance(schema: Any, root: Mapping[str, Any], text: str, open_refs: frozenset[str]) -> Any:
@@ -63,7 +63,7 @@ def _of_kind(
         case "array":
             items = schema.get("items", {})
             is_recursive = isinstance(items, Mapping) and items.get("$ref") in open_refs
-            count = schema.get("minItems", 0 if is_recursive else 1)
+            count = int(schema.get("minItems", 0 if is_recursive else 1))  # in a protobuf's Value it is a float
             return [_instance(items, root, text, open_refs) for _ in range(count)]
         case "integer" | "number":
             return _number(schema, is_integer=kind == "integer")
@@ -88,8 +88,8 @@ def _number(schema: Mapping[str, Any], *, is_integer: bool) -> int | float:
 def _string(schema: Mapping[str, Any], text: str) -> str:
     if schema.get("format") in FORMAT_EXAMPLES:
         return FORMAT_EXAMPLES[schema["format"]]
-    padded = text.ljust(schema.get("minLength", 0), ".")
-    return padded[: schema.get("maxLength", len(padded))]
+    padded = text.ljust(int(schema.get("minLength", 0)), ".")
+    return padded[: int(schema.get("maxLength", len(padded)))]
 
 
 def _resolve(reference: str, root: Mapping[str, Any]) -> Any:

@@ -40,6 +40,8 @@ TREE = {
         {"type": "number", "exclusiveMaximum": 0},
         {"type": "number", "maximum": -2},
         {"type": "array", "items": {"type": "boolean"}, "minItems": 3},
+        {"type": "array", "items": {"type": "string", "minLength": 20.0, "maxLength": 30.0}, "minItems": 3.0},
+        {"type": "object", "properties": {"next": {"$ref": "#"}, "name": {"type": "string"}}, "required": ["name"]},
         {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"enum": ["x"]}}, "required": ["a"]},
         {"allOf": [{"properties": {"a": {"type": "integer"}}}, {"properties": {"b": {"type": "null"}}}]},
         TREE,

@@ -222,6 +222,7 @@ providers:
         (Fault("status", status=400), 400),
         (Fault("status", status=403), 502),
         (Fault("status", status=404), 404),
+        (Fault("status", status=400, message="The provided model identifier is invalid."), 404),
         (Fault("status", status=408), 504),
         (Fault("status", status=424), 502),
         (Fault("status", status=503), 503),
