@@ -80,7 +80,7 @@ class Plugin(Protocol):
     backend: Inline | Worker | None  # None: the vendor is reached over HTTP
     wire: Mapping[Operation, str]  # the dialect that is this vendor's own wire format, where there is one
     default_voices: Mapping[str, str]  # logical voice -> the vendor's; routes.yaml overrides
-    # Optional, see `lacking`: `lacks: frozenset[str]`, the fields of `Chat` that the vendor's format cannot express.
+    # Optional, see `lacking`: `lacks: frozenset[str]`, the fields of `Chat` and `Speech` that the vendor's format cannot express.
     # Optional: `voice_facts: Mapping[str, VoiceFact]`, what is known of the vendor's voices, for the lists of voices.
 
     def operations(self) -> frozenset[Operation]:
@@ -131,7 +131,7 @@ def is_native(call: Call, target: Target) -> bool:
 
 
 def lacking(call: Call, target: Target) -> frozenset[str]:
-    """Return the fields of `Chat` that the vendor's format cannot express: `Plugin.lacks`.
+    """Return the fields of `Chat` and `Speech` that the vendor's format cannot express: `Plugin.lacks`.
 
     A plugin of which it depends on the target says so by `lacks_at(call, target) -> frozenset[str]`.
     """

@@ -107,6 +107,7 @@ class LocalTts:
     backend: Inline | Worker | None = Worker(
         str(Path(__file__).with_name("_local_tts_worker.py")), ("espeakng_loader",), HINT
     )
+    lacks = frozenset({"instructions"})
     wire: Mapping[Operation, str] = {}
     default_voices: Mapping[str, str] = {
         **{language: language for language in sorted(LANGUAGES)},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.types import Speech, Target
+from gateway.types import Speech
 
 PCM_RATE_HZ = 24_000  # what pcm is unless a rate was asked for: OpenAI's clients take it for granted
 
@@ -18,7 +18,6 @@ class Ability:
     min_speed: float | None = None
     max_speed: float | None = None
     takes_ssml: bool = False
-    takes_instructions: bool = False
 
     def rate_hz(self, speech: Speech) -> int:
         """Return the sample rate that the answer is to have: the one asked for, else the format's usual one."""
@@ -26,8 +25,8 @@ class Ability:
             return speech.sample_rate_hz
         return PCM_RATE_HZ if speech.format == "pcm" else self.rates_hz[speech.format][0]
 
-    def refusal(self, speech: Speech, target: Target) -> str | None:
-        """Return why the target cannot speak this, or None where it can."""
+    def refusal(self, speech: Speech) -> str | None:
+        """Return why these voices cannot speak this, or None where it can."""
         rates = self.rates_hz.get(speech.format)
         if rates is None:
             return f"has no format {speech.format}; it has {', '.join(sorted(self.rates_hz))}"
@@ -37,8 +36,6 @@ class Ability:
             return f"has no {speech.format} at {rate_hz} Hz; it has {listed} Hz"
         if speech.is_ssml and not self.takes_ssml:
             return "takes no SSML"
-        if speech.instructions is not None and not self.takes_instructions and _policy(target) == "reject":
-            return "takes no instructions (drop: reject); leave them out"
         return self._speed_refusal(speech.speed)
 
     def _speed_refusal(self, speed: float) -> str | None:
@@ -49,7 +46,3 @@ class Ability:
         if not self.min_speed <= speed <= self.max_speed:
             return f"speaks at {self.min_speed:g} to {self.max_speed:g} times its speed, not at {speed:g}"
         return None
-
-
-def _policy(target: Target) -> str:
-    return target.model.drop or target.provider.drop

@@ -26,6 +26,7 @@ _TRIED = frozenset[Operation]({"chat", "embeddings", "speech", "transcription", 
 _PAID = frozenset[Operation]({"chat", "embeddings", "speech", "transcription", "proxy"})
 _CHAT = frozenset[Operation]({"chat"})
 _SPEECH = frozenset[Operation]({"speech"})
+_SAID = _CHAT | _SPEECH
 _TOKENS = frozenset[Operation]({"tokens"})
 
 ORDER: tuple[Link, ...] = (
@@ -35,7 +36,7 @@ ORDER: tuple[Link, ...] = (
     Link("prompt", prompt.build, "inside the cache, around failover: each of a prompt's chats finds its target", _CHAT),
     Link("failover", failover.build, "chooses the target, so all that is per target stands inside it", _TRIED),
     Link("recall", recall.build, "per attempt: what a target thought goes back to that target alone", _CHAT),
-    Link("capability", capability.build, "per attempt, after recall: sends what this target takes", _CHAT),
+    Link("capability", capability.build, "per attempt, after recall: sends what this target takes", _SAID),
     Link("count", count.build, "per attempt: only a target can say whether it counts", _TOKENS),
     Link("convert", convert.build, "per attempt, around cost: what a vendor charges for is what it spoke", _SPEECH),
     Link("cost", cost.build, "per attempt: what a failed attempt used was used", _PAID),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from gateway.config.model import Config, Route
 from gateway.dialects import DIALECTS
@@ -29,12 +29,15 @@ from gateway.types import (
     OutputFormat,
     Part,
     Reply,
+    Speech,
     Target,
     Text,
     ToolChoice,
     ToolResult,
     ToolUse,
 )
+
+Asked = TypeVar("Asked", Chat, Speech)
 
 DROPPED_HEADER = "x-gateway-dropped"
 MAX_BYTES_PER_TOKEN = 8  # no ordinary text has longer tokens, so that nothing is refused that would have fitted
@@ -75,10 +78,10 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """A chat as a target can take it, and the names of what was left out for that."""
+class Fit(Generic[Asked]):
+    """A chat or speech as a target can take it, and the names of what was left out for that."""
 
-    chat: Chat
+    body: Asked
     dropped: tuple[str, ...] = ()
 
 
@@ -89,25 +92,31 @@ def build(route: Route, config: Config, services: Services) -> Middleware | None
 async def adapt(call: Call, handler: Handler) -> Reply:
     """Send the attempt out with what its target takes. Raises UnsupportedByTarget where that will not do."""
     target = call.target
-    if target is None or not isinstance(call.body, Chat):
+    if target is None or not isinstance(call.body, Chat | Speech):
         return await handler(call)
-    fitted = fit(call, target, is_verbatim=call.is_verbatim)
+    call.receipt.headers.pop(DROPPED_HEADER, None)  # of an attempt before this one
+    if isinstance(call.body, Speech):
+        fitted: Fit[Chat] | Fit[Speech] | Refusal = fit_speech(call, target)
+    else:
+        fitted = fit(call, target, is_verbatim=call.is_verbatim)
     if isinstance(fitted, Refusal):
         raise UnsupportedByTarget(f"{target.name} {fitted.reason}", param=fitted.param)
-    call.receipt.headers.pop(DROPPED_HEADER, None)  # of an attempt before this one
     if fitted.dropped:
         call.receipt.headers[DROPPED_HEADER] = ",".join(fitted.dropped)
-        call = replace(call, body=fitted.chat, is_verbatim=False)
+        call = replace(call, body=fitted.body, is_verbatim=False)
     return await handler(call)
 
 
 def refusal(call: Call, target: Target) -> Refusal | None:
-    """Return why the target cannot take the chat of `call` in whatever form, or None where it can."""
+    """Return why the target cannot take the chat or speech of `call` in whatever form, or None where it can."""
+    if isinstance(call.body, Speech):
+        unspeakable = fit_speech(call, target)
+        return unspeakable if isinstance(unspeakable, Refusal) else None
     fitted = fit(call, target, is_verbatim=is_native(call, target))
     return fitted if isinstance(fitted, Refusal) else None
 
 
-def fit(call: Call, target: Target, *, is_verbatim: bool) -> Fit | Refusal:
+def fit(call: Call, target: Target, *, is_verbatim: bool) -> Fit[Chat] | Refusal:
     """Return the chat as the target takes it, or why it cannot. `is_verbatim`: the client's own bytes would be sent."""
     chat = call.body
     assert isinstance(chat, Chat)
@@ -130,6 +139,17 @@ def fit(call: Call, target: Target, *, is_verbatim: bool) -> Fit | Refusal:
     if _policy(target) == "reject":
         return Refusal(named[0], _rejection(_named(call, unwanted), limit if is_over else None))
     return Fit(_without(chat, unwanted, limit if is_over else None), tuple(named))
+
+
+def fit_speech(call: Call, target: Target) -> Fit[Speech] | Refusal:
+    """Return the text as the target speaks it, or why it cannot: how it is to be spoken is all that may be left out."""
+    speech = call.body
+    assert isinstance(speech, Speech)
+    if not speech.instructions or "instructions" not in target.model.refuses | lacking(call, target):
+        return Fit(speech)
+    if _policy(target) == "reject":
+        return Refusal("instructions", _rejection(["instructions"], None))
+    return Fit(replace(speech, instructions=None), ("instructions",))
 
 
 def _named(call: Call, names: Collection[str]) -> list[str]:

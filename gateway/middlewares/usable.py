@@ -64,6 +64,9 @@ def refuse_as_it_stands(call: Call, target: Target) -> Refusal | None:
             most = target.model.max_bytes
             if most is not None and (size := len(speech.text.encode(errors="replace"))) > most:
                 return Refusal(name, "input", f"takes at most {most} bytes of UTF-8, not {size}")
+            unfit = capability.refusal(call, target)
+            if unfit is not None:
+                return Refusal(name, unfit.param, unfit.reason)
         case Recording() as recording:
             if recording.url is not None and not takes_urls(target):
                 return Refusal(name, "url", "fetches no recordings itself; send the file")

@@ -36,6 +36,7 @@ class Deepgram:
     credentials = ("api_key",)
     default_base_url = "https://api.deepgram.com"
     backend: Inline | Worker | None = None
+    lacks = frozenset({"instructions"})
     takes_urls = True  # of recordings, which it then fetches itself
     wire: Mapping[Operation, str] = MappingProxyType({})
     default_voices: Mapping[str, str] = MappingProxyType(dict(voices.voices_of("aura-2")))

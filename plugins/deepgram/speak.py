@@ -50,7 +50,7 @@ def refusal(call: Call, target: Target) -> str | None:
     """Return why Aura cannot speak this."""
     speech = call.body
     assert isinstance(speech, Speech)
-    reason = ABILITY.refusal(speech, target)
+    reason = ABILITY.refusal(speech)
     if reason is not None:
         return reason
     if target.model.name not in FAMILIES:

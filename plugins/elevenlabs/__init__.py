@@ -35,6 +35,7 @@ class ElevenLabs:
     credentials = ("api_key",)
     default_base_url = "https://api.elevenlabs.io"
     backend: Inline | Worker | None = None
+    lacks = frozenset({"instructions"})
     takes_urls = True  # of recordings, which it then fetches itself
     wire: Mapping[Operation, str] = MappingProxyType({})
     default_voices: Mapping[str, str] = MappingProxyType(dict(voices.VOICES))

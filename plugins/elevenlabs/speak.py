@@ -36,7 +36,7 @@ def refusal(call: Call, target: Target) -> str | None:
     """Return why ElevenLabs cannot speak this."""
     speech = call.body
     assert isinstance(speech, Speech)
-    reason = ABILITY.refusal(speech, target)
+    reason = ABILITY.refusal(speech)
     if reason is not None:
         return reason
     voice = target.voice_for(speech.voice)

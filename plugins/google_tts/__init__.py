@@ -40,6 +40,7 @@ class GoogleTts:
     credentials = ("api_key",)
     default_base_url = "https://texttospeech.googleapis.com"
     backend: Inline | Worker | None = None
+    lacks = frozenset({"instructions"})
     wire: Mapping[Operation, str] = MappingProxyType({})
     default_voices: Mapping[str, str] = MappingProxyType(dict(voices.voices_of("chirp3-hd")))
     voice_facts: Mapping[str, VoiceFact] = MappingProxyType(voices.facts())

@@ -31,7 +31,7 @@ _VOICE = re.compile(r"([a-z]{2,3}-[A-Za-z0-9]{2,4})-([A-Za-z0-9]+(?:-HD)?)-([A-Z
 
 def refusal(speech: Speech, target: Target) -> str | None:
     """Return why Google cannot speak this."""
-    return ABILITY.refusal(speech, target) or _voice_refusal(speech, target)
+    return ABILITY.refusal(speech) or _voice_refusal(speech, target)
 
 
 def build(speech: Speech, target: Target) -> dict[str, Any]:

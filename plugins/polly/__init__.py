@@ -44,6 +44,7 @@ class Polly:
     credentials = sigv4.CREDENTIALS
     default_base_url = f"https://polly.{DEFAULT_REGION}.amazonaws.com"
     backend: Inline | Worker | None = None
+    lacks = frozenset({"instructions"})
     requires = ("botocore",)
     install_hint = "pip install 'ai-service-gateway[aws]'"
     wire: Mapping[Operation, str] = MappingProxyType({})

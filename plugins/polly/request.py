@@ -43,7 +43,7 @@ _VOICE_ID = re.compile(r"[A-Za-z]{2,40}")
 
 def refusal(speech: Speech, target: Target) -> str | None:
     """Return why Polly cannot speak this."""
-    return ABILITY.refusal(speech, target) or _voice_refusal(speech, target) or _text_refusal(speech)
+    return ABILITY.refusal(speech) or _voice_refusal(speech, target) or _text_refusal(speech)
 
 
 def build(speech: Speech, target: Target) -> dict[str, Any]:

@@ -7,15 +7,10 @@ from typing import Any
 import pytest
 
 from gateway.audio.ability import Ability
-from gateway.types import Model, Provider, Speech, Target
+from gateway.types import Speech
 
 ABILITY = Ability({"mp3": (22_050, 44_100), "pcm": (24_000, 16_000)}, min_speed=0.5, max_speed=2.0)
 SIXTEEN = Ability({"pcm": (16_000,), "wav": (16_000,)})
-
-
-def target(**model: Any) -> Target:
-    plugin: Any = None
-    return Target(Provider("p", plugin, ""), Model("m", "speech", **model))
 
 
 @pytest.mark.parametrize(
@@ -32,25 +27,20 @@ def target(**model: Any) -> Target:
         ({"speed": 2.0}, None),
         ({"speed": 2.01}, "speaks at 0.5 to 2 times its speed, not at 2.01"),
         ({"is_ssml": True}, "takes no SSML"),
-        ({"instructions": "gently"}, None),  # left out, as drop: warn says
+        ({"instructions": "gently"}, None),  # of those the plugin's `lacks` tells
     ],
 )
 def test_reasons(asked: dict[str, Any], reason: str | None) -> None:
-    assert ABILITY.refusal(Speech("hello", "nova", **asked), target()) == reason
+    assert ABILITY.refusal(Speech("hello", "nova", **asked)) == reason
 
 
 def test_pcm_means_24_khz_unless_a_rate_is_asked_for() -> None:
-    assert SIXTEEN.refusal(Speech("a", "nova", format="pcm"), target()) == "has no pcm at 24000 Hz; it has 16000 Hz"
-    assert SIXTEEN.refusal(Speech("a", "nova", format="pcm", sample_rate_hz=16_000), target()) is None
+    assert SIXTEEN.refusal(Speech("a", "nova", format="pcm")) == "has no pcm at 24000 Hz; it has 16000 Hz"
+    assert SIXTEEN.refusal(Speech("a", "nova", format="pcm", sample_rate_hz=16_000)) is None
     assert SIXTEEN.rate_hz(Speech("a", "nova", format="wav")) == 16_000
 
 
-def test_instructions_are_refused_where_nothing_may_be_dropped() -> None:
-    speech = Speech("a", "nova", instructions="gently")
-    assert ABILITY.refusal(speech, target(drop="reject")) == "takes no instructions (drop: reject); leave them out"
-
-
 def test_without_speeds_there_is_one() -> None:
-    assert SIXTEEN.refusal(Speech("a", "nova", format="wav", speed=1.5), target()) == (
+    assert SIXTEEN.refusal(Speech("a", "nova", format="wav", speed=1.5)) == (
         "speaks at its own speed only, not at 1.5 times that"
     )

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.errors import UnsupportedByTarget
 from gateway.middlewares import usable
-from gateway.middlewares.capability import PARAMETERS, Fit, Refusal, adapt, fit, refusal
+from gateway.middlewares.capability import PARAMETERS, Fit, Refusal, adapt, fit, fit_speech, refusal
 from gateway.types import (
     Audio,
     Call,
@@ -28,6 +28,7 @@ from gateway.types import (
     Provider,
     Receipt,
     Reply,
+    Speech,
     Target,
     Text,
     TextDelta,
@@ -35,6 +36,7 @@ from gateway.types import (
     ToolChoice,
     ToolResult,
 )
+from tests.given import speech_call
 
 HELLO = (Message("user", (Text("hello"),)),)
 TOOL = Tool("f", None, {"type": "object"})
@@ -55,7 +57,7 @@ def call(dialect: str = "vendor.chat", **chat: Any) -> Call:
     return Call("id", "chat", dialect, "m", body, head, Receipt("id", 0.0))
 
 
-def fitted(asked: Call, at: Target, *, is_verbatim: bool = True) -> Fit:
+def fitted(asked: Call, at: Target, *, is_verbatim: bool = True) -> Fit[Chat]:
     found = fit(asked, at, is_verbatim=is_verbatim)
     assert isinstance(found, Fit), found
     return found
@@ -69,14 +71,14 @@ def refused(asked: Call, at: Target, *, is_verbatim: bool = True) -> Refusal:
 
 def test_a_model_that_refuses_nothing_gets_the_very_chat() -> None:
     asked = call(temperature=1.0, seed=3, stop=("a",), logprobs=True, extra={"metadata": {}})
-    assert fitted(asked, target()).chat is asked.body
+    assert fitted(asked, target()).body is asked.body
     assert fitted(asked, target()).dropped == ()
 
 
 def test_a_refused_parameter_is_left_out_and_named() -> None:
     found = fitted(call(temperature=1.0, seed=3, top_p=0.5), target(refuses={"temperature", "seed", "stop"}))
     assert found.dropped == ("seed", "temperature")
-    assert (found.chat.temperature, found.chat.seed, found.chat.top_p) == (None, None, 0.5)
+    assert (found.body.temperature, found.body.seed, found.body.top_p) == (None, None, 0.5)
 
 
 def test_a_parameter_that_says_what_a_vendor_does_anyway_is_not_given() -> None:
@@ -150,7 +152,7 @@ def test_extra_fields_are_lost_to_another_dialects_vendor_and_told() -> None:
 
 def test_an_extra_field_can_be_refused_by_name() -> None:
     found = fitted(call(extra={"metadata": {"a": "b"}, "store": True}), target(refuses={"metadata"}))
-    assert (found.dropped, dict(found.chat.extra)) == (("metadata",), {"store": True})
+    assert (found.dropped, dict(found.body.extra)) == (("metadata",), {"store": True})
 
 
 def test_a_plugin_says_which_fields_of_another_dialect_it_carries() -> None:
@@ -170,7 +172,7 @@ def test_a_field_without_a_normal_form_needs_the_clients_own_wire() -> None:
 @pytest.mark.parametrize(("asked", "is_over"), [(99, False), (100, False), (101, True)])
 def test_more_output_than_a_model_writes_is_cut_down_to_its_limit(asked: int, is_over: bool) -> None:
     found = fitted(call(max_output_tokens=asked), target(max_output_tokens=100))
-    assert (found.chat.max_output_tokens, found.dropped) == ((100, ("max_output_tokens",)) if is_over else (asked, ()))
+    assert (found.body.max_output_tokens, found.dropped) == ((100, ("max_output_tokens",)) if is_over else (asked, ()))
     at = target(max_output_tokens=100, drop="reject")
     assert isinstance(fit(call(max_output_tokens=asked), at, is_verbatim=True), Refusal) == is_over
 
@@ -230,6 +232,36 @@ async def test_a_target_that_turns_out_unfit_lets_the_next_one_try() -> None:
     with pytest.raises(UnsupportedByTarget, match="p/m is sent a translation") as caught:
         await adapt(asked, keeping([]))
     assert (caught.value.can_fail_over, caught.value.param) == (True, "background")
+
+
+@pytest.mark.parametrize(
+    ("given", "at", "dropped"),
+    [
+        ("gently", {}, ()),
+        ("gently", {"lacks": frozenset({"instructions"})}, ("instructions",)),
+        ("gently", {"refuses": {"instructions"}}, ("instructions",)),
+        ("", {"refuses": {"instructions"}}, ()),
+        (None, {"refuses": {"instructions"}}, ()),
+    ],
+)
+def test_how_to_speak_is_left_out_where_nobody_could_follow(
+    given: str | None, at: Any, dropped: tuple[str, ...]
+) -> None:
+    asked = speech_call()
+    asked = replace(asked, body=Speech("a", "nova", instructions=given))
+    found = fit_speech(asked, target(**at))
+    assert isinstance(found, Fit)
+    assert (found.dropped, found.body.instructions) == (dropped, None if dropped else given)
+
+
+def test_how_to_speak_is_not_left_out_where_nothing_may_be() -> None:
+    asked = replace(speech_call(), body=Speech("a", "nova", instructions="gently"))
+    at = target(refuses={"instructions"}, provider_drop="reject")
+    assert refusal(asked, at) == Refusal("instructions", "takes no instructions (drop: reject); leave that out")
+    at = replace(at, voices={"nova": "n"})
+    refused = usable.refuse(asked, at)
+    assert refused is not None
+    assert refused.param == "instructions"
 
 
 def test_the_schema_names_exactly_the_parameters_of_the_normal_form() -> None:

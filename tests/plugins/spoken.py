@@ -45,7 +45,8 @@ ROWS: Mapping[str, str] = {
     plugin: openai
     credentials: {{api_key: {openai.API_KEY}}}
     models:
-      tts-1: {{operation: speech, price: {{usd_per_mchar: 15}}, max_chars: 4096}}""",
+      tts-1: {{operation: speech, refuses: [instructions], price: {{usd_per_mchar: 15}}, max_chars: 4096}}
+      gpt-4o-mini-tts: {{operation: speech, max_chars: 4096}}""",
     "google-tts": f"""
     plugin: google_tts
     credentials: {{api_key: {google_tts.API_KEY}}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from tests.vendors.deepgram import DeepgramServer
 from tests.vendors.elevenlabs import ElevenLabsServer
 from tests.vendors.faults import Fault
 from tests.vendors.google_tts import GoogleTtsServer
+from tests.vendors.openai import OpenAIServer
 from tests.vendors.polly import PollyServer
 from tests.vendors.recording import RequestRecord
 from tests.vendors.server import VendorServer
@@ -266,3 +267,29 @@ async def test_odd_text_is_spoken(tmp_path: Path, name: str, speed: float) -> No
             spoken = await front.speak(text, response_format="wav", speed=speed)
             assert hear(spoken.audio, "wav").seconds > 0.3, text
     assert vendor.refused == []
+
+
+# ---------------------------------------------------------------- how it is to be spoken
+
+
+@pytest.mark.parametrize("name", [*VENDORS, "local-tts", "openai"])
+async def test_instructions_that_are_left_out_are_said_to_be(tmp_path: Path, name: str) -> None:
+    make, model = {**VENDORS, "local-tts": (None, "espeak"), "openai": (OpenAIServer, "tts-1")}[name]
+    async with AsyncExitStack() as stack:
+        vendor = await stack.enter_async_context(make()) if make is not None else None
+        front = await stack.enter_async_context(desk(tmp_path, {name: vendor}, (f"{name}/{model}",)))
+        told = await front.speak(response_format="wav", instructions="Whisper.")
+        assert told.headers["x-gateway-dropped"] == "instructions"
+        assert "x-gateway-dropped" not in (await front.speak(response_format="wav")).headers
+        assert vendor is None or vendor.refused == []
+
+
+async def test_instructions_go_to_whom_they_mean_something_and_no_header_is_left_of_another(tmp_path: Path) -> None:
+    async with PollyServer() as polly, OpenAIServer() as openai:
+        targets = ("polly/neural", "openai/gpt-4o-mini-tts")
+        async with desk(tmp_path, {"polly": polly, "openai": openai}, targets) as front:
+            polly.faults.add(Fault("status", status=503))
+            told = await front.speak(response_format="wav", instructions="Whisper.")
+    assert told.by == "openai/gpt-4o-mini-tts"
+    assert "x-gateway-dropped" not in told.headers
+    assert openai.requests[0].json()["instructions"] == "Whisper."
