@@ -24,6 +24,7 @@ import os
 import struct
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, Any
 
@@ -66,6 +67,8 @@ def serve_one(work: Work, requests: IO[bytes], answers: IO[bytes]) -> bool:
         return False
     try:
         for kind, content in _frames(work(json.loads(head), payload)):
+            if kind == END and is_streamed:
+                deque(payload, maxlen=0)  # what work() did not want would be taken for the next request
             _write(answers, kind, content)
     except BrokenPipeError:
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -190,6 +191,20 @@ async def test_a_slow_reader_slows_the_vendor(processes: Converter) -> None:
     await asyncio.sleep(0.5)
     assert taken < 4_000_000
     await conversion.close()
+
+
+async def test_what_follows_the_sound_neither_hangs_nor_gets_into_the_next(processes: Converter) -> None:
+    layout = (3, 1, 24_000, 96_000, 4, 32)  # samples as floats, for which FFmpeg reads the file
+    sizes = (36 + 48_000, 48_000)
+    header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", sizes[0], b"WAVE", b"fmt ", 16, *layout, b"data", sizes[1])
+    for _ in range(2):
+        conversion = await processes.lease()
+        tail = header + bytes(48_000) + b"LIST" + bytes(2_000_000)
+        async with asyncio.timeout(10):
+            run = conversion.run(pieces(tail, 32_768), order(("wav", 24_000), ("pcm", 24_000)))
+            assert len(b"".join([piece async for piece in run])) == 24_000
+        await conversion.close()
+    assert len(processes._all) == 1
 
 
 async def test_where_all_processes_are_taken_another_target_may_do(
