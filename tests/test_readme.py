@@ -104,6 +104,7 @@ def test_the_usual_names_are_honoured(tmp_path: Path) -> None:
     assert config.server.cors.origins == ("https://a.example", "https://b.example")
     assert {key.name for key in config.keys.static} >= {"team"}
     assert len(config.keys.static) == 2
+    assert config.keys.anonymous == "never"  # whoever gives out keys means them for everybody
     assert (config.server.metrics, config.server.log_level) == (False, "warning")
     assert (config.server.host, config.server.port) == ("0.0.0.0", 9000)
     chat = next(route for route in config.routes if route.path == "/v1/chat/completions")

@@ -41,4 +41,6 @@ def _to_paste(config: Config, base_url: str) -> list[str]:
         for route in config.routes
         if (operation := DIALECTS[route.dialect].operation) in models
     ]
-    return ["Try it:", *(f"  {line}" for line in lines if line is not None)]
+    key = " -H 'authorization: Bearer YOUR-KEY'" if config.keys.anonymous == "never" else ""
+    title = "Try it, with one of your keys:" if key else "Try it:"
+    return [title, *(f"  {line}{key}" for line in lines if line is not None)]

@@ -33,7 +33,11 @@ def compile_keys(section: Section) -> Keys:
             place.error(f"the key '{key.name}' is given twice, first at {namesake.place()}")
         else:
             found.append((key, place))
-    return Keys(anonymous=section.get("anonymous", "never"), static=tuple(key for key, _ in found))
+    anonymous = section.get("anonymous", "never")
+    if anonymous == "until_keys":
+        # A proxy on this machine may say nothing of whom it serves: who gives keys means them for everybody.
+        anonymous = "never" if found else "loopback"
+    return Keys(anonymous, static=tuple(key for key, _ in found))
 
 
 def weakness(secret: str) -> str | None:

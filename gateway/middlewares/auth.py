@@ -69,7 +69,7 @@ class Auth:
         is_proxied = any(name in head.headers for name in _PROXY_HEADERS)
         if is_proxied or not _is_loopback(head.remote):
             raise Unauthenticated(
-                "an API key is needed from other machines (keys.anonymous is 'loopback'): "
+                "an API key is needed from other machines (keys.anonymous serves this one only): "
                 "send 'Authorization: Bearer <key>'"
             )
         if not _is_local_name(head.headers.get("host", "")):

@@ -119,3 +119,10 @@ def test_nobody_may_call_is_a_warning(setup: Setup) -> None:
 def test_a_door_that_is_open_to_the_network_is_a_warning(setup: Setup, listen: str, is_told: bool) -> None:
     setup.routes("keys: {anonymous: loopback}", f"keys: {{anonymous: always}}\nserver: {{listen: '{listen}'}}")
     assert any("may spend" in warning for warning in setup.warnings()) is is_told
+
+
+@pytest.mark.parametrize(("keys", "anonymous"), [("", "loopback"), (f"web:{SECRET}", "never")])
+def test_this_machine_needs_no_key_until_there_is_one(setup: Setup, keys: str, anonymous: str) -> None:
+    setup.routes("{anonymous: loopback}", "{anonymous: until_keys, static: '${API_KEYS:-}'}")
+    assert setup.config(API_KEYS=keys).keys.anonymous == anonymous
+    assert setup.warnings(API_KEYS=keys) == []
