@@ -120,6 +120,7 @@ class LocalTts:
         "robot": "en-us+UniRobot",
     }
 
+    short_names: frozenset[str] = frozenset({"en-gb", "fr-fr"})  # what espeak-ng calls en and fr
     voice_facts: Mapping[str, VoiceFact] = {voice: _fact(voice) for voice in sorted(set(default_voices.values()))}
 
     def __init__(self, *, has_codecs: bool) -> None:

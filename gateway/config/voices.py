@@ -29,7 +29,8 @@ def list_voices(config: Config, providers: Sequence[Provider], language: str | N
     """
     spoken = {provider.name: _voices(config, provider) for provider in providers}
     facts = {provider.name: voice_facts(provider) for provider in providers}
-    cards = [*_logical(spoken, facts), *_own(spoken, facts)]
+    logical = {provider.name: _logical(config, provider, spoken[provider.name]) for provider in providers}
+    cards = [*_logical_cards(logical, facts), *_own_cards(logical, spoken, facts)]
     return tuple(card for card in cards if language is None or _speaks(card.fact, language))
 
 
@@ -48,20 +49,39 @@ def _voices(config: Config, provider: Provider) -> Mapping[str, str]:
     return voices
 
 
-def _logical(
-    spoken: Mapping[str, Mapping[str, str]], facts: Mapping[str, Mapping[str, VoiceFact]]
+def _logical(config: Config, provider: Provider, voices: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the voices without those that only this vendor calls so: its own names, and short ones of them.
+
+    What routes.yaml names is logical, whatever it is called.
+    """
+    facts = voice_facts(provider)
+    short: frozenset[str] = getattr(provider.plugin, "short_names", frozenset())
+    given = config.voices.get(provider.name, {})
+    return {
+        name: own
+        for name, own in voices.items()
+        if name in given or not (name in short or (name == own and name in facts))
+    }
+
+
+def _logical_cards(
+    logical: Mapping[str, Mapping[str, str]], facts: Mapping[str, Mapping[str, VoiceFact]]
 ) -> Iterator[VoiceCard]:
-    for name in sorted({voice for voices in spoken.values() for voice in voices}):
-        owners = {provider: voices[name] for provider, voices in spoken.items() if name in voices}
+    for name in sorted({voice for voices in logical.values() for voice in voices}):
+        owners = {provider: voices[name] for provider, voices in logical.items() if name in voices}
         known = [facts[provider][own] for provider, own in owners.items() if own in facts[provider]]
         yield VoiceCard(name, known[0] if known else _NOTHING, owners, is_logical=True)
 
 
-def _own(spoken: Mapping[str, Mapping[str, str]], facts: Mapping[str, Mapping[str, VoiceFact]]) -> Iterator[VoiceCard]:
+def _own_cards(
+    logical: Mapping[str, Mapping[str, str]],
+    spoken: Mapping[str, Mapping[str, str]],
+    facts: Mapping[str, Mapping[str, VoiceFact]],
+) -> Iterator[VoiceCard]:
     """What bears the vendor's name already among the logical ones is not said twice."""
     for provider, voices in spoken.items():
         for own in sorted({*voices.values(), *facts[provider]}):
-            if voices.get(own) != own:
+            if logical[provider].get(own) != own:
                 yield VoiceCard(own, facts[provider].get(own, _NOTHING), {provider: own}, is_logical=False)
 
 

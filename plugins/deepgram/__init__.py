@@ -40,6 +40,7 @@ class Deepgram:
     takes_urls = True  # of recordings, which it then fetches itself
     wire: Mapping[Operation, str] = MappingProxyType({})
     default_voices: Mapping[str, str] = MappingProxyType(dict(voices.voices_of("aura-2")))
+    short_names: frozenset[str] = frozenset(name for family in voices.VOICES.values() for name in family)
     voice_facts: Mapping[str, VoiceFact] = MappingProxyType(voices.facts())
     options_schema: Mapping[str, Any] = MappingProxyType(
         {"type": "object", "additionalProperties": False, "properties": {}}

@@ -39,6 +39,7 @@ class ElevenLabs:
     takes_urls = True  # of recordings, which it then fetches itself
     wire: Mapping[Operation, str] = MappingProxyType({})
     default_voices: Mapping[str, str] = MappingProxyType(dict(voices.VOICES))
+    short_names: frozenset[str] = voices.NAMES
     voice_facts: Mapping[str, VoiceFact] = MappingProxyType(dict(voices.FACTS))
     options_schema: Mapping[str, Any] = MappingProxyType(
         {"type": "object", "additionalProperties": False, "properties": {}}

@@ -50,6 +50,7 @@ _STAND_INS = {
     "woman": "Jessica",
 }
 
+NAMES = frozenset(_DEFAULTS)
 VOICES: Mapping[str, str] = {
     **{name: voice[0] for name, voice in _DEFAULTS.items()},
     **{voice[0]: voice[0] for voice in _DEFAULTS.values()},

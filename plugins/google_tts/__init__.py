@@ -43,6 +43,7 @@ class GoogleTts:
     lacks = frozenset({"instructions"})
     wire: Mapping[Operation, str] = MappingProxyType({})
     default_voices: Mapping[str, str] = MappingProxyType(dict(voices.voices_of("chirp3-hd")))
+    short_names: frozenset[str] = voices.CHIRP_NAMES
     voice_facts: Mapping[str, VoiceFact] = MappingProxyType(voices.facts())
     options_schema: Mapping[str, Any] = MappingProxyType(
         {
