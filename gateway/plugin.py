@@ -80,7 +80,7 @@ class Plugin(Protocol):
     backend: Inline | Worker | None  # None: the vendor is reached over HTTP
     wire: Mapping[Operation, str]  # the dialect that is this vendor's own wire format, where there is one
     default_voices: Mapping[str, str]  # logical voice -> the vendor's; routes.yaml overrides
-    # Optional, see `lacking`: `lacks: frozenset[str]`, the fields of `Chat` and `Speech` that its format cannot express.
+    # Optional, see `lacking`: `lacks: frozenset[str]`, the fields of `Chat` and `Speech` its format cannot express.
     # Optional: `voice_facts: Mapping[str, VoiceFact]`, what is known of the vendor's voices, for the lists of voices;
     # `short_names: frozenset[str]`, those of `default_voices` that are other names of its own voices, not logical.
 
