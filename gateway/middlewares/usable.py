@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from gateway.errors import GatewayError, InvalidRequest, UnsupportedByTarget
@@ -94,7 +95,8 @@ def error(call: Call, refused: list[Refusal]) -> GatewayError:
     """Return the error for a call that no target can serve."""
     params = {refusal.param for refusal in refused}
     if params == {"voice"} and isinstance(call.body, Speech):
-        known = sorted({voice for target in call.targets for voice in target.voices})
+        targets_of = Counter(voice for target in call.targets for voice in target.voices)
+        known = sorted(targets_of, key=lambda voice: (-targets_of[voice], voice))  # a vendor's own names come last
         return InvalidRequest(
             f"'voice' {call.body.voice[:60]!r} is not known to {call.model!r}; it has {', '.join(known[:40])}",
             param="voice",

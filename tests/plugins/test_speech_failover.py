@@ -79,7 +79,7 @@ async def test_a_vendor_without_the_voice_is_skipped(tmp_path: Path) -> None:
         spoken = await front.speak(voice="hostess")
         assert (spoken.by, len(vendors["google-tts"].requests)) == ("polly/neural", 0)
         assert vendors["polly"].requests[0].json()["VoiceId"] == "Ruth"
-        with pytest.raises(BadRequestError, match="'nobody' is not known to 'speak'"):
+        with pytest.raises(BadRequestError, match="'nobody' is not known to 'speak'; it has alloy, ash, ballad"):
             await front.speak(voice="nobody")
 
 
