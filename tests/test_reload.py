@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 
 import aiohttp
-import orjson
 import pytest
 
 from tests.harness import ROUTES, SANDBOX, Process, process
