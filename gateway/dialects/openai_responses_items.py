@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from gateway.dialects.openai_responses_seal import seal
+from gateway.dialects.openai_responses_seal import OWN, seal
 from gateway.errors import UpstreamMalformed
 from gateway.types import Event, TextDelta, Thinking, ThinkingDelta, ToolDelta
 
@@ -101,7 +101,11 @@ class Called:
 
 @dataclass(slots=True)
 class Thought:
-    """A piece of reasoning: its summary for people, sealed for its vendor to have it back."""
+    """A piece of reasoning: its summary for people, sealed for its vendor to have it back.
+
+    OpenAI's own has OpenAI's id, which comes with the seal at its end: till then nothing is shown of it, since clients
+    refuse an item that changes its id.
+    """
 
     id: str
     index: int
@@ -111,24 +115,25 @@ class Thought:
     signature: str | None = None
 
     def opened(self) -> Iterator[Fields]:
-        yield _added(self.index, self.whole())
+        if self.vendor != OWN:
+            yield _added(self.index, self.whole())
 
     def grow(self, delta: ThinkingDelta) -> Iterator[Fields]:
         if delta.signature is not None:
             self.signature = (self.signature or "") + delta.signature
-        if not delta.text:
-            return
-        if self.is_redacted:
+        if delta.text:
+            if self.vendor != OWN and not self.is_redacted:
+                yield from self._shown(delta.text, is_first=not self.text)
             self.text.append(delta.text)
-            return
-        if not self.text:
-            yield {"type": "response.reasoning_summary_part.added", "part": _summary("")} | self._place()
-        self.text.append(delta.text)
-        yield {"type": "response.reasoning_summary_text.delta", "delta": delta.text} | self._place()
 
     def closed(self) -> Iterator[Fields]:
-        text = "".join(self.text)
-        if text and not self.is_redacted:
+        text = "" if self.is_redacted else "".join(self.text)
+        if self.vendor == OWN:
+            self.id = self.whole()["id"]
+            yield _added(self.index, self.whole() | {"summary": []})
+            if text:
+                yield from self._shown(text, is_first=True)
+        if text:
             yield {"type": "response.reasoning_summary_text.done", "text": text} | self._place()
             yield {"type": "response.reasoning_summary_part.done", "part": _summary(text)} | self._place()
         yield _done(self.index, self.whole())
@@ -139,6 +144,11 @@ class Thought:
         return {"type": "reasoning", "summary": [_summary(text)] if text and not self.is_redacted else []} | seal(
             thinking, self.id
         )
+
+    def _shown(self, text: str, *, is_first: bool) -> Iterator[Fields]:
+        if is_first:
+            yield {"type": "response.reasoning_summary_part.added", "part": _summary("")} | self._place()
+        yield {"type": "response.reasoning_summary_text.delta", "delta": text} | self._place()
 
     def _place(self) -> Fields:
         return {"item_id": self.id, "output_index": self.index, "summary_index": 0}

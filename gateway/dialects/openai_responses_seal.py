@@ -12,7 +12,7 @@ from gateway import json
 from gateway.types import Thinking
 
 _PREFIX = "gateway1"  # the format's version: parts by ":", which no vendor's name holds
-_OWN = "openai"
+OWN = "openai"
 
 
 def seal(thinking: Thinking, item_id: str) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def seal(thinking: Thinking, item_id: str) -> dict[str, Any]:
     sealed = thinking.text if thinking.is_redacted else thinking.signature
     if sealed is None:
         return {"id": item_id, "encrypted_content": None}
-    if thinking.vendor == _OWN:
+    if thinking.vendor == OWN:
         own = json.loads(sealed)  # as the plugin wrote it
         return {"id": own["id"] or item_id, "encrypted_content": own["encrypted_content"]}
     kind = "redacted" if thinking.is_redacted else "plain"
@@ -32,7 +32,7 @@ def unseal(sealed: str, item_id: str, text: str) -> Thinking:
     prefix, _, rest = sealed.partition(":")
     if prefix != _PREFIX:
         signature = json.dumps({"id": item_id, "encrypted_content": sealed}).decode()
-        return Thinking(text, signature, vendor=_OWN)
+        return Thinking(text, signature, vendor=OWN)
     vendor, _, rest = rest.partition(":")
     kind, _, inner = rest.partition(":")
     if kind == "redacted":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterable, AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
@@ -159,6 +159,25 @@ async def test_reasoning_of_another_vendor_comes_back_to_it_unchanged(setup: Set
     assert second.output_text.endswith("rain")
     sent = setup.bedrock.requests[-1].json()["messages"][1]["content"][0]
     assert sent["reasoningContent"]["reasoningText"]["signature"].startswith("sig_")
+
+
+@pytest.mark.parametrize("effort", ["low", "high"])
+async def test_reasoning_of_the_formats_own_vendor_keeps_its_id_where_it_is_translated(
+    setup: Setup, effort: Literal["low", "high"]
+) -> None:
+    client = setup.strict.with_options(base_url=f"{setup.gateway.url}/translated")
+    options: Any = {"model": "both/gpt-6-luna", "reasoning": {"effort": effort, "summary": "auto"}, "tools": [WEATHER]}
+    asked: list[Any] = [{"role": "user", "content": "get_weather"}]
+    async with client.responses.stream(input=asked, **options) as stream:  # raises where an item changes its id
+        events = [event async for event in stream]
+        first = await stream.get_final_response()
+    opened = [event.item.model_dump()["id"] for event in events if event.type == "response.output_item.added"]
+    assert opened == [item.model_dump()["id"] for item in first.output]
+    assert [item.type for item in first.output] == ["reasoning", "function_call"]
+    back: list[Any] = [item.model_dump(exclude_none=True, exclude={"parsed_arguments"}) for item in first.output]
+    result: Any = {"type": "function_call_output", "call_id": back[1]["call_id"], "output": "rain"}
+    second = await client.responses.create(input=[*asked, *back, result], **options)
+    assert second.output_text.endswith("rain")
 
 
 async def test_a_conversation_with_foreign_reasoning_can_go_on_at_the_formats_own_vendor(setup: Setup) -> None:

@@ -22,6 +22,7 @@ routes:
   - {path: /v1/responses, dialect: openai.responses}
   - {path: /v1/completions, dialect: openai.completions}
   - {path: /translated/chat/completions, dialect: openai.chat, verbatim: false}
+  - {path: /translated/responses, dialect: openai.responses, verbatim: false}
 """
 
 # One vendor under four names: as itself, as one that knows chats only, as one that knows responses only, and as one
