@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import gateway.types
+import gateway.errors
 
 MIN_COVERAGE = 0.6  # of a question's words; less, and it is about something else
 MAX_ANSWER_CHARS = 1200
@@ -59,7 +59,7 @@ class Library:
 
 def find_documents() -> list[Path]:
     """Return README.md and docs/*.md of the clone or the installation that runs; none where there are none."""
-    package = Path(gateway.types.__file__).parent
+    package = Path(gateway.errors.__file__).parent
     clone = package.parent
     root = package / "bundled" if (package / "bundled" / "docs").is_dir() else clone
     if root is clone and not (clone / "pyproject.toml").is_file():
