@@ -1,6 +1,6 @@
 # What one does here. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench lock clean
+.PHONY: help run test check format bench lock reference clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,6 +22,9 @@ bench: ## measure start, memory, checking, translating and voice, each beside it
 
 lock: ## write requirements/*.txt from pyproject.toml (UPGRADE=1 for the newest versions)
 	@scripts/bootstrap lock && scripts/lock
+
+reference: ## write docs/configuration-reference.md from schemas/
+	@python3 scripts/reference.py > docs/configuration-reference.md
 
 clean: ## remove the environment and everything that was generated
 	rm -rf .venv .venv.lock build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
