@@ -14,6 +14,7 @@ from gateway.upstream.send import Upstream
 # What code that trusts a shape raises where the shape is another: then the next target may do better.
 MISREAD = (TypeError, ValueError, LookupError, AttributeError)
 MAX_ERROR_BODY_BYTES = 65_536  # vendors send HTML pages on 502; the start is enough
+MIN_SECRET_CHARS = 8  # what is shorter may be a word, like a key for a server of one's own
 
 
 def attempt_with(upstream: Upstream) -> Handler:
@@ -85,6 +86,13 @@ async def _named(events: AsyncIterator[Event], target: Target) -> AsyncIterator[
 
 
 def _name(error: GatewayError, target: Target) -> None:
-    """Say whose error it is, unless it is the client's: that text is the vendor's own, for the client to read."""
+    """Say whose error it is, unless it is the client's: that text is the vendor's own, for the client to read.
+
+    Some vendors quote the key that they do not like, by statuses that do not tell.
+    """
+    for secret in target.provider.credentials.values():
+        if len(secret) >= MIN_SECRET_CHARS:
+            error.message = error.message.replace(secret, "[hidden]")
     if error.blame == "upstream" and not error.message.startswith(target.name):
         error.message = f"{target.name}: {error.message}"
+    error.args = (error.message,)  # what str() and a trace in the log show

@@ -125,6 +125,18 @@ async def test_the_vendors_errors_name_their_target_once_and_the_clients_do_not(
     assert rejected.value.message == "'voice' must be a string"
 
 
+async def test_a_vendors_error_that_quotes_the_key_is_told_without_it() -> None:
+    vendor = Vendor(response(b"bad key: Bearer sk-canary", status=400))
+    with pytest.raises(UpstreamRejected, match=r"^bad key: Bearer \[hidden\]$"):
+        await attempted(vendor)
+
+    vendor = Vendor(response())
+    vendor.parse_fault = UpstreamCut("sk-canary was cut")
+    with pytest.raises(UpstreamCut) as caught:
+        await attempted(vendor)
+    assert caught.value.message == "vendor/model: [hidden] was cut"
+
+
 async def test_without_a_target_it_is_a_fault_of_ours() -> None:
     with pytest.raises(RuntimeError, match="failover"):
         await attempt_with(Upstream(HttpTransport("1.1 test")))(call())
