@@ -21,6 +21,7 @@ def set_up(app: web.Application) -> Preflight:
     """Give `app` its CORS headers and return the handler of preflight requests."""
     adapter = _SnapshotAdapter()
     CorsConfig(app, router_adapter=adapter).add(app)
+    app.on_response_prepare.append(_vary)
     assert adapter.preflight is not None
     return adapter.preflight
 
@@ -28,6 +29,15 @@ def set_up(app: web.Application) -> Preflight:
 def is_preflight(request: web.BaseRequest) -> bool:
     headers = request.headers
     return request.method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
+
+
+async def _vary(request: web.Request, response: web.StreamResponse) -> None:
+    """Keep shared caches from giving one page's answer to another: aiohttp-cors leaves that out."""
+    snapshot = _snapshot(request)
+    if snapshot is not None and snapshot.config.server.cors.origins:
+        told = response.headers.get("vary", "")
+        if "origin" not in told:
+            response.headers["vary"] = f"{told}, origin" if told else "origin"
 
 
 class _SnapshotAdapter(AbstractRouterAdapter):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from gateway.server.watch import Watch
 from gateway.types import EMPTY, Receipt, Rendered
 
 _THREAD_BYTES = 262_144  # compressing more than this takes over a millisecond: not on the loop
+_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", re.IGNORECASE)  # with q=0 it is refused
 _GZIP_LEVEL = 5  # JSON gains little beyond it
 
 RenderError = Callable[[GatewayError], bytes]
@@ -97,7 +99,7 @@ class Writer:
             self._gzip_min_bytes is not None
             and len(body) >= self._gzip_min_bytes
             and content_type.startswith("application/json")
-            and "gzip" in self._request.headers.get("accept-encoding", "")
+            and _GZIP.search(self._request.headers.get("accept-encoding", "")) is not None
         )
 
 

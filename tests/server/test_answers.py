@@ -90,7 +90,16 @@ async def test_a_request_id_is_kept_where_it_is_plain_and_made_where_not(
 
 
 @pytest.mark.parametrize(
-    ("chars", "accepts", "is_packed"), [(3000, "gzip", True), (10, "gzip", False), (3000, "br", False)]
+    ("chars", "accepts", "is_packed"),
+    [
+        (3000, "gzip", True),
+        (3000, "br, gzip;q=0.5", True),
+        (3000, "GZIP", True),
+        (10, "gzip", False),
+        (3000, "br", False),
+        (3000, "gzip;q=0, identity", False),
+        (3000, "gzip; q=0.000", False),
+    ],
 )
 async def test_large_json_is_compressed_for_who_takes_it(
     gateway: Inside, http: aiohttp.ClientSession, chars: int, accepts: str, is_packed: bool

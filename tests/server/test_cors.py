@@ -45,6 +45,7 @@ async def test_answers_and_errors_and_streams_carry_the_origin_and_show_the_head
         for body in (CHAT, CHAT | {"stream": True}, {"model": "nothing"}):
             async with http.post(gateway.url + "/v1/chat/completions", json=body, headers={"origin": PAGE}) as response:
                 assert response.headers["access-control-allow-origin"] == PAGE
+                assert "origin" in response.headers["vary"]
                 assert "x-request-id" in response.headers["access-control-expose-headers"].lower()
 
 
