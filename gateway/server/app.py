@@ -15,7 +15,7 @@ from gateway.chain import close
 from gateway.dialects import Dialect
 from gateway.dialects.openai_errors import encode_json_error
 from gateway.dialects.pin import read_pin
-from gateway.errors import GatewayError, MethodNotAllowed, PermissionDenied
+from gateway.errors import GatewayError, MethodNotAllowed, PermissionDenied, Unauthenticated
 from gateway.server import cors, inputs
 from gateway.server.body import BodyReader
 from gateway.server.builtin import BUILTINS
@@ -158,6 +158,8 @@ class Gateway:
         response = await writer.error(error, body)
         if isinstance(error, MethodNotAllowed):
             response.headers["allow"] = ", ".join(error.allow)
+        if isinstance(error, Unauthenticated):
+            response.headers["www-authenticate"] = "Bearer"  # RFC 9110, 11.6.1: every 401 names a scheme
         return response
 
 

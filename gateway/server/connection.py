@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from gateway import json
+from gateway.server.headers import SERVER
 
 KEEPALIVE_S = 75.0  # longer than common balancers keep theirs (60 s), so that it is not us who closes under a request
 MAX_HEAD_LINE_BYTES = 16_384  # a request line or a header: keys and trace state are far shorter
@@ -47,6 +48,7 @@ class Connection(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun")
         response = web.Response(status=status, body=_error_body(status, message), content_type="application/json")
+        response.headers["server"] = SERVER  # not aiohttp with its version
         response.force_close()
         return response
 

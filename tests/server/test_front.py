@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import orjson
 import pytest
 
@@ -109,6 +110,26 @@ async def test_an_unknown_path_is_a_404_and_a_wrong_method_a_405_that_says_which
 
     status, error = await exchange(gateway, b"GET /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert (status, error["message"]) == (405, "/v1/chat/completions takes POST, not GET")
+
+
+@pytest.mark.parametrize("raw", [post(HOST, b"Content-Length: -5"), b"\x16\x03\x01\x00\xff", post(HOST, LENGTH)])
+async def test_no_answer_names_the_library_behind_it(gateway: Inside, raw: bytes) -> None:
+    host, port = gateway.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(raw)
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    writer.close()
+    assert b"server: ai-service-gateway\r\n" in head
+    assert b"aiohttp" not in head
+
+
+async def test_a_401_names_the_scheme(tmp_path: Path) -> None:
+    async with (
+        inside(tmp_path, SANDBOX, ROUTES.replace("loopback", "never")) as gateway,
+        aiohttp.ClientSession() as http,
+    ):
+        async with http.post(f"{gateway.url}/v1/chat/completions", data=BODY) as response:
+            assert (response.status, response.headers["www-authenticate"]) == (401, "Bearer")
 
 
 async def test_half_a_head_is_answered_408_and_closed(tmp_path: Path) -> None:
