@@ -78,6 +78,7 @@ async def test_counters_and_cache_survive_a_reload(tmp_path: Path) -> None:
         assert await gateway.reload() == []
         async with http.post(gateway.url + CHAT, json=ASK) as response:
             assert response.headers["x-gateway-cache"] == "hit"
+            assert response.headers["x-gateway-cost-usd"] == "0.000000000"
             assert response.headers["x-ratelimit-remaining-requests"] == "3"
             again = await response.json()
         assert again["choices"] == first["choices"]

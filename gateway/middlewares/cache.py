@@ -56,6 +56,7 @@ class Cache:
         entry = self._store.get(key) if "no-cache" not in wish else None
         if entry is not None:
             call.receipt.cache = "hit"
+            call.receipt.cost_nano_usd = 0
             call.receipt.attempts.append(Attempt(entry.target, outcome="cached", cost_nano_usd=0))
             call.receipt.headers.update(entry.headers)
             return Reply(_replay(entry.events))
