@@ -377,6 +377,17 @@ async def test_the_gateway_estimates_where_the_vendor_does_not_count(house: Hous
     assert not house.openai.requests
 
 
+async def test_what_was_left_out_is_told_by_the_names_of_this_format(house: House) -> None:
+    raw = await house.client.messages.with_raw_response.create(
+        model="gpt",
+        max_tokens=2000,
+        messages=[user("hello")],
+        thinking={"type": "enabled", "budget_tokens": 1024},
+        extra_body={"top_k": 5},
+    )
+    assert raw.headers["x-gateway-dropped"] == "thinking.budget_tokens,top_k"
+
+
 async def test_what_is_not_served_is_refused_in_this_format(house: House) -> None:
     with pytest.raises(anthropic.NotFoundError) as caught:
         await house.client.messages.batches.list()

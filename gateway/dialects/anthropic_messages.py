@@ -5,7 +5,8 @@ Wire format: vendors.md 2, read from the official package 2.12.0 on 2026-11-23.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from types import MappingProxyType
 
 from gateway.dialects.anthropic_answer import encode_chat
 from gateway.dialects.anthropic_chat import read_chat
@@ -19,6 +20,17 @@ class AnthropicMessages:
     name = "anthropic.messages"
     operation: Operation = "chat"
     takes_form = False
+    field_names: Mapping[str, str] = MappingProxyType(  # fields of `Chat` that are called something else here
+        {
+            "max_output_tokens": "max_tokens",
+            "stop": "stop_sequences",
+            "output_format": "output_config.format",
+            "reasoning_effort": "output_config.effort",
+            "thinking_budget_tokens": "thinking.budget_tokens",
+            "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
+            "user": "metadata.user_id",
+        }
+    )
 
     def decode(self, inbound: Inbound) -> Ask:
         fields = parse_object(inbound.body)

@@ -6,7 +6,8 @@ Wire format: vendors.md 3 and 3.1, read from google-genai 3.4.0 and google-ai-ge
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from gateway.dialects.gemini_contents import Contents
@@ -31,11 +32,32 @@ _MODALITIES = ("MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "AUDIO")
 _INT32 = 2**31
 
 
+_FIELD_NAMES = {  # fields of `Chat` and what they are called within `generationConfig`
+    "max_output_tokens": "maxOutputTokens",
+    "temperature": "temperature",
+    "top_p": "topP",
+    "top_k": "topK",
+    "stop": "stopSequences",
+    "seed": "seed",
+    "n": "candidateCount",
+    "frequency_penalty": "frequencyPenalty",
+    "presence_penalty": "presencePenalty",
+    "logprobs": "responseLogprobs",
+    "top_logprobs": "logprobs",
+    "output_format": "responseMimeType",
+    "reasoning_effort": "thinkingConfig",
+    "thinking_budget_tokens": "thinkingConfig.thinkingBudget",
+}
+
+
 class GeminiGenerate:
     name = "gemini.generate"
     operation: Operation = "chat"
     takes_form = False
     is_streaming: ClassVar[bool] = False
+    field_names: Mapping[str, str] = MappingProxyType(
+        {ours: f"generationConfig.{theirs}" for ours, theirs in _FIELD_NAMES.items()} | {"tool_choice": "toolConfig"}
+    )
 
     def decode(self, inbound: Inbound) -> Ask:
         model = model_of(inbound.head)

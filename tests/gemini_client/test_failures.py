@@ -75,6 +75,17 @@ async def test_what_a_field_should_be_is_said(house: House) -> None:
     assert violation["field"] == "contents[0].role"
 
 
+async def test_what_was_left_out_is_told_by_the_names_of_this_format(house: House) -> None:
+    asked = {
+        "contents": [{"parts": [{"text": "hi"}]}],
+        "generationConfig": {"topK": 5, "thinkingConfig": {"thinkingBudget": 9}},
+    }
+    async with aiohttp.ClientSession() as http:
+        async with http.post(f"{house.gateway.url}/v1beta/models/gpt:generateContent", json=asked) as response:
+            dropped = response.headers["x-gateway-dropped"]
+    assert dropped == "generationConfig.thinkingConfig.thinkingBudget,generationConfig.topK"
+
+
 @pytest.mark.parametrize("name", ["../../admin", "a?x=1", "a%3Fx", "a b", "x" * 300, "..", "gemini/..", "a#b"])
 async def test_a_model_never_leads_to_another_path(house: House, name: str) -> None:
     async with aiohttp.ClientSession() as http:
