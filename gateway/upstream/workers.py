@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from gateway.errors import UpstreamCut, UpstreamUnavailable, UpstreamUnreachable
+from gateway.telemetry.logs import LOGGER
 from gateway.types import UpstreamRequest, UpstreamResponse
 from gateway.upstream.worker_process import WorkerGone, WorkerProcess
 from gateway.worker import DATA, END, ERROR
@@ -52,6 +53,7 @@ class WorkerPool:
             kind, content = await process.frame()
         except WorkerGone as error:
             self._give_back(process, is_usable=False)
+            LOGGER.warning("a worker of '%s' %s; the next call starts another", self._name, error)
             raise UpstreamUnreachable(f"a worker of '{self._name}' {error}; see the log for its last words") from error
         except BaseException:
             self._give_back(process, is_usable=False)
@@ -141,6 +143,7 @@ class _Answer:
             try:
                 kind, content = await self._process.frame()
             except WorkerGone as error:
+                LOGGER.warning("a worker of '%s' %s; the next call starts another", self._name, error)
                 raise UpstreamCut(f"a worker of '{self._name}' {error} in the middle of its answer") from error
             if kind == DATA:
                 yield content

@@ -167,6 +167,15 @@ async def test_a_process_that_dies_after_its_head_cuts_the_answer(pool: WorkerPo
     assert await exchange(pool, "echo", b"next") == b"next"
 
 
+@pytest.mark.parametrize("order", ["die", "die-midway"])
+async def test_the_log_says_that_a_worker_died(pool: WorkerPool, caplog: pytest.LogCaptureFixture, order: str) -> None:
+    with pytest.raises((UpstreamUnreachable, UpstreamCut)):
+        await read(await pool.answer(ask(order)))
+    assert [record.getMessage() for record in caplog.records if record.name == "gateway"] == [
+        "a worker of 'test' was killed by signal 9; the next call starts another"
+    ]
+
+
 async def test_a_worker_killed_from_outside_while_idle_is_replaced(pool: WorkerPool) -> None:
     response = await pool.answer(ask("echo"))
     await read(response)
