@@ -230,7 +230,7 @@ def test_where_no_keys_are_configured_a_clients_placeholder_is_no_key() -> None:
 
 
 def test_a_route_without_auth_is_open_to_everybody() -> None:
-    config = Config(Server(), Keys("never", (key(SECRET),)), {}, (), (), {})
+    config = Config(Server(), Keys("never", (key(SECRET),)), {}, (), ())
     services: Any = None
     link = auth.build(Route("POST", "/x", "openai.chat", auth="none"), config, services)
     assert isinstance(link, Open)

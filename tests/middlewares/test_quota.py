@@ -240,7 +240,7 @@ async def test_after_all_is_closed_what_is_spent_is_what_it_cost(calls: list[tup
 
 async def test_a_route_without_a_quota_has_no_such_link() -> None:
     services = open_services()
-    config = Config(Server(), Keys(), {}, (), (), {})
+    config = Config(Server(), Keys(), {}, (), ())
     assert quota.build(Route("POST", "/x", "openai.chat"), config, services) is None
     route = Route("POST", "/x", "openai.chat", quota=QuotaConfig(("2/minute",), Budget(10, "day")))
     assert isinstance(quota.build(route, config, services), Quota)

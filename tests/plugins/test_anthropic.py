@@ -188,7 +188,7 @@ def test_every_chat_is_refused_with_a_reason_or_written_as_the_vendor_takes_it(
     fitted = fit(asked, where, is_verbatim=False)
     if not isinstance(fitted, Fit) or PLUGIN.refusal(asked, where) is not None:
         return
-    body = orjson.loads(PLUGIN.build(replace(asked, body=fitted.chat), where).body)
+    body = orjson.loads(PLUGIN.build(replace(asked, body=fitted.body), where).body)
     if not body["messages"]:
         return  # nothing but blanks was said: the vendor's own words say so best
     check_schema(body, "stream" if is_streamed else "message", version)
@@ -202,7 +202,7 @@ def test_what_was_written_reads_as_the_same_chat(chat: Chat) -> None:
     fitted = fit(asked, where, is_verbatim=False)
     if not isinstance(fitted, Fit) or PLUGIN.refusal(asked, where) is not None:
         return
-    written = PLUGIN.build(replace(asked, body=fitted.chat), where).body
+    written = PLUGIN.build(replace(asked, body=fitted.body), where).body
     if not orjson.loads(written)["messages"]:
         return
     again = DIALECTS["anthropic.messages"].decode(Inbound(HEAD, written))

@@ -142,7 +142,7 @@ def sent(chat: Chat, at: Target, *, stream: bool = False) -> dict[str, Any] | No
         return None
     fitted = fit(call, at, is_verbatim=False)
     assert not isinstance(fitted, Refusal)
-    request = at.provider.plugin.build(replace(call, body=fitted.chat, target=at), at)
+    request = at.provider.plugin.build(replace(call, body=fitted.body, target=at), at)
     assert isinstance(request.body, bytes)
     body: dict[str, Any] = json.loads(request.body)
     return body
