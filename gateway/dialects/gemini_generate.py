@@ -29,6 +29,7 @@ _CONFIG = frozenset(
 )  # fmt: skip
 _LEVELS = ("THINKING_LEVEL_UNSPECIFIED", "MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH")
 _MODALITIES = ("MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "AUDIO")
+_TRANSLATED_FORMATS = (None, "", "text/plain", "application/json")
 _INT32 = 2**31
 
 
@@ -147,8 +148,12 @@ def _extra(fields: Proto, config: Proto, tool_config: dict[str, Any]) -> dict[st
 
 
 def _only_verbatim(fields: Proto, config: Proto) -> list[str]:
-    """What would be another question without it: a prompt that lies in the vendor's cache, an answer in pictures."""
+    """What would be another question without it: a prompt that lies in the vendor's cache, an answer in pictures, or in
+    a format of the vendor's own, as `text/x.enum` is: a bare word, which others would answer as JSON.
+    """
     found = ["cachedContent"] if fields.raw.get("cachedContent") else []
+    if config.string("responseMimeType") not in _TRANSLATED_FORMATS:
+        found.append(config.path("responseMimeType"))
     for index, value in enumerate(config.array("responseModalities") or ()):
         name = _MODALITIES[value] if isinstance(value, int) and 0 <= value < len(_MODALITIES) else value
         if name not in _MODALITIES[:2]:

@@ -205,9 +205,10 @@ def test_what_only_google_does_goes_to_google_alone() -> None:
         contents=[{"parts": [{"text": "a"}, {"executableCode": {"code": "1"}}]}],
         tools=[{"googleSearch": {}}, {"codeExecution": {}}],
         cachedContent="cachedContents/1",
-        generationConfig={"responseModalities": ["TEXT", "IMAGE"]},
+        generationConfig={"responseModalities": ["TEXT", "IMAGE"], "responseMimeType": "text/x.enum"},
     )
     assert set(chat.only_verbatim) == {
+        "generationConfig.responseMimeType",
         "contents[0].parts[1].executableCode",
         "tools[0].googleSearch",
         "tools[1].codeExecution",
