@@ -78,6 +78,12 @@ class Snapshot:
         call.receipt.model = model
         return replace(call, model=model, targets=targets)
 
+    def hint(self, call: Call) -> str:
+        """Return what to ask for in place of a name that a pattern let pass and no vendor knows, "" for a known one."""
+        near = nearest(self.config, call.model, call.operation)
+        is_known = any(call.model == name or call.model.endswith(f"/{name}") for name in near)
+        return "" if is_known or not near else f" (did you mean {', '.join(near)}?)"
+
     def _pinned(self, call: Call, route: Route) -> Call:
         provider = pinned(self.config, call.provider)
         if isinstance(call.body, VoiceCatalog):

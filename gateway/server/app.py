@@ -15,7 +15,7 @@ from gateway.chain import close
 from gateway.dialects import Dialect
 from gateway.dialects.openai_errors import encode_json_error
 from gateway.dialects.pin import read_pin
-from gateway.errors import GatewayError, MethodNotAllowed, PermissionDenied, Unauthenticated
+from gateway.errors import GatewayError, MethodNotAllowed, PermissionDenied, Unauthenticated, UpstreamNotFound
 from gateway.server import cors, inputs
 from gateway.server.body import BodyReader
 from gateway.server.builtin import BUILTINS
@@ -124,7 +124,11 @@ class Gateway:
             inbound = await reader.read(head, as_form=shape == "form", as_upload=shape == "upload")
             inputs.check(inbound, endpoint.route.inputs)
             call = snapshot.resolve(await _decode(dialect, inbound, endpoint, receipt), endpoint.route)
-            reply = await endpoint.handler(call)
+            try:
+                reply = await endpoint.handler(call)
+            except UpstreamNotFound as error:
+                error.message += snapshot.hint(call)
+                raise
             rendered = await dialect.encode(call, reply.events)
             return await writer.write(rendered, lambda error: dialect.encode_error(error, receipt.id, started=True))
         finally:

@@ -80,6 +80,18 @@ async def test_every_answer_says_how_long_it_took(gateway: Inside, http: aiohttp
         assert response.headers["x-gateway-config"].startswith("1-")
 
 
+async def test_a_misspelt_name_that_a_pattern_lets_pass_is_told_the_nearest(tmp_path: Path) -> None:
+    async with OpenAIServer() as vendor:
+        providers = VENDOR.format(base_url=vendor.base_url, key=API_KEY)
+        routes = VENDOR_ROUTES.replace("models:\n", 'models:\n  "gpt-*": {operation: chat, targets: [vendor/*]}\n', 1)
+        async with inside(tmp_path, providers, routes) as gateway:
+            async with AsyncOpenAI(base_url=gateway.url + "/v1", api_key="any", max_retries=0) as client:
+                with pytest.raises(openai.NotFoundError, match=r"did you mean gpt-4o-mini"):
+                    await client.chat.completions.create(
+                        model="gpt-4o-mni", messages=[{"role": "user", "content": "x"}]
+                    )
+
+
 async def test_a_request_id_is_kept_where_it_is_plain_and_made_where_not(
     gateway: Inside, http: aiohttp.ClientSession
 ) -> None:
