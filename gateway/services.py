@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from gateway.stores.budgets import Budgets
 from gateway.stores.cache import CacheStore
 from gateway.stores.rates import Rates
+from gateway.stores.shared_rates import SharedRates
 from gateway.stores.thoughts import ThoughtStore
 from gateway.telemetry.metrics import Metrics
 from gateway.upstream import Upstream
@@ -26,11 +27,13 @@ class Services:
     budgets: Budgets
     cache: CacheStore
     metrics: Metrics
+    shared_rates: SharedRates = field(default_factory=SharedRates)
     thoughts: ThoughtStore = field(default_factory=lambda: ThoughtStore(time.monotonic))
     converter: Converter = field(default_factory=Converter)
     started_at: float = field(default_factory=time.time)
 
     async def aclose(self) -> None:
+        await self.shared_rates.aclose()
         await self.converter.aclose()
         await self.upstream.aclose()
 

@@ -59,7 +59,7 @@ NETWORK_MODULES = HTTP_LIBRARIES | {"http.client", "httpx", "requests", "socket"
 # The core dependencies of pyproject.toml as they are imported; yarl and multidict are parts of aiohttp's API.
 DECLARED = HTTP_LIBRARIES | {"click", "jinja2", "jsonschema", "limits", "multidict", "orjson", "yaml", "yarl"}
 DECLARED |= {"prometheus_async", "prometheus_client", "referencing"}  # the last is where jsonschema keeps references
-DECLARED |= {"av"}  # of the extra `audio`; without it nothing is converted from codec to codec
+DECLARED |= {"av", "redis"}  # of the extra `audio`; without it nothing is converted from codec to codec
 DECLARED |= {"botocore"}  # of the extra `aws`; whose plugins need it are off without it
 
 VENDORS = re.compile(

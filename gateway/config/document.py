@@ -123,6 +123,8 @@ def is_secret(path: Path) -> bool:
     """Return whether the value at `path` is, or lies within, something that must never be shown."""
     if len(path) >= 3 and path[0] == "providers":
         return path[2] in ("credentials", "headers") and len(path) >= 4
+    if path[:2] == ("stores", "redis_url"):
+        return True
     if path[:2] != ("keys", "static"):
         return False
     return len(path) <= 3 or path[3] in ("key", "sha256")

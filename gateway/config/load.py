@@ -23,6 +23,7 @@ from gateway.config.providers import Providers, compile_providers
 from gateway.config.prune import sound_part
 from gateway.config.routes import LINKS, Routes, compile_routes
 from gateway.config.server import compile_server
+from gateway.config.stores import compile_redis_url
 from gateway.config.validate import Faulty, validate
 from gateway.dialects import DIALECTS
 from gateway.errors import ConfigError, Problem
@@ -151,6 +152,7 @@ def _compile(
     )
     if "max_bytes" in cache:
         config = replace(config, cache_max_bytes=int(cache.get("max_bytes")))
+    config = replace(config, redis_url=compile_redis_url(root.at("stores").at("redis_url")))
     if routes_file.whole is None or providers_file.whole is None:
         return config  # half of it; why is among the problems
     faulty = Faulty(providers_file.faulty("providers"), routes_file.faulty("models"))

@@ -180,6 +180,7 @@ class Config:
     models: tuple[ModelAlias, ...]  # exact names before patterns, longer patterns first
     routes: tuple[Route, ...]
     cache_max_bytes: int = 67_108_864
+    redis_url: str = field(default="", repr=False)  # may hold a password; "": request limits are each process's own
     digest: str = ""  # of all files read, with what was substituted: 8 hex digits
     files: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()

@@ -14,6 +14,7 @@ from gateway.middlewares.estimate import upper_cost
 from gateway.services import Services
 from gateway.stores.budgets import Budgets, Reservation
 from gateway.stores.rates import Rate, Rates
+from gateway.stores.shared_rates import SharedRates, Taken
 from gateway.types import NANO_USD, Call, Handler, Middleware, Reply
 
 
@@ -21,33 +22,45 @@ def build(route: Route, config: Config, services: Services) -> Middleware | None
     if route.quota is None:
         return None
     rates = tuple(services.rates.parse(text) for text in route.quota.requests)
-    return Quota(rates, services.rates, route.quota.budget, services.budgets)
+    return Quota(rates, services.rates, route.quota.budget, services.budgets, services.shared_rates)
 
 
 class Quota:
-    def __init__(self, limits: tuple[Rate, ...], rates: Rates, budget: Budget | None, budgets: Budgets) -> None:
+    def __init__(
+        self,
+        limits: tuple[Rate, ...],
+        rates: Rates,
+        budget: Budget | None,
+        budgets: Budgets,
+        shared: SharedRates | None = None,
+    ) -> None:
         self._limits = limits
         self._rates = rates
         self._budget = budget
         self._budgets = budgets
+        self._shared = shared
 
     async def __call__(self, call: Call, handler: Handler) -> Reply:
         held = self._reserve(call)
         try:
-            self._take(call)
+            await self._take(call)
             reply = await handler(call)
         except BaseException:
             held.settle()
             raise
         return replace(reply, closers=(held.close, *reply.closers))
 
-    def _take(self, call: Call) -> None:
+    async def _take(self, call: Call) -> None:
         """Count the request, or raise RateLimited. After the budget, which would otherwise refuse what was counted."""
         if not self._limits:
             return
         who = call.client.name
-        refused = self._rates.take(self._limits, who)
-        call.receipt.headers |= _headers(self._rates, self._limits, who)
+        taken = await self._shared.take(self._limits, who) if self._shared is not None else None
+        if taken is None:
+            refused = self._rates.take(self._limits, who)
+            taken = Taken(refused, tuple(self._rates.left(rate, who) for rate in self._limits))
+        refused = taken.refused
+        call.receipt.headers |= _headers(self._limits, taken)
         if refused is not None:
             raise RateLimited(
                 f"the limit of {refused.rate} requests for {who!r} is used up; "
@@ -91,11 +104,9 @@ class _Held:
         self.settle()
 
 
-def _headers(rates: Rates, limits: tuple[Rate, ...], who: str) -> dict[str, str]:
+def _headers(limits: tuple[Rate, ...], taken: Taken) -> dict[str, str]:
     """OpenAI's names, for the limit that is nearest to its end."""
-    rate, left, reset_s = min(
-        ((rate, *rates.left(rate, who)) for rate in limits), key=lambda row: row[1] / max(row[0].amount, 1)
-    )
+    rate, (left, reset_s) = min(zip(limits, taken.left, strict=True), key=lambda row: row[1][0] / max(row[0].amount, 1))
     return {
         "x-ratelimit-limit-requests": str(rate.amount),
         "x-ratelimit-remaining-requests": str(left),

@@ -142,6 +142,7 @@ class _Runner(web.AppRunner):
 def adopt(snapshot: Snapshot, services: Services) -> None:
     """Let what outlives a reload know the limits of the new configuration."""
     services.cache.max_bytes = snapshot.config.cache_max_bytes
+    services.shared_rates.use(snapshot.config.redis_url)
     services.metrics.generation.set(int(snapshot.generation.partition("-")[0]))
     services.metrics.is_config_current.set(1)
 

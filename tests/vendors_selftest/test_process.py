@@ -60,7 +60,7 @@ def test_the_port_refuses_for_a_while(vendor: VendorProcess) -> None:
     while time.monotonic() < deadline_s:
         try:
             status_of_models(vendor)
-        except urllib.error.URLError:
+        except OSError:  # refused, or reset while it was being refused
             refused = True
         else:
             if refused:
