@@ -112,7 +112,7 @@ def gateway(files: tuple[Path, Path]) -> Iterator[tuple[subprocess.Popen[str], i
     try:
         yield process, listening_port(process)
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
         try:
             process.communicate(timeout=GIVE_UP_S)
         except subprocess.TimeoutExpired:

@@ -22,7 +22,7 @@ from gateway.config.load import load
 from gateway.dialects import DIALECTS
 from gateway.services import open_services
 from gateway.snapshot import Snapshot, build_snapshot
-from gateway.types import Call, Client, Head, Inbound, Receipt, Target, UpstreamRequest, UpstreamResponse
+from gateway.types import Call, Client, Head, Inbound, Receipt, Target, Timeouts, UpstreamRequest, UpstreamResponse
 from gateway.upstream import Upstream
 from gateway.upstream.http import HttpTransport
 
@@ -137,7 +137,9 @@ class Vendor(Upstream):
         self._streams = {vendor: stream(vendor) for vendor in ("openai", "anthropic", "gemini")}
         self.is_stream = False
 
-    async def send(self, request: UpstreamRequest, target: Target, deadline_s: float) -> UpstreamResponse:
+    async def send(
+        self, request: UpstreamRequest, target: Target, deadline_s: float, timeouts: Timeouts | None = None
+    ) -> UpstreamResponse:
         vendor = target.provider.name
         kind = "text/event-stream" if self.is_stream else "application/json"
         chunks = self._streams[vendor] if self.is_stream else [self._whole[vendor]]
