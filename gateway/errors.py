@@ -19,6 +19,8 @@ class GatewayError(Exception):
     code: ClassVar[str] = "internal_error"
     blame: ClassVar[Blame] = "gateway"
     can_fail_over: ClassVar[bool] = False  # another target might do better
+    can_retry: ClassVar[bool] = False  # the same target might, a little later
+    may_have_run: ClassVar[bool] = False  # the vendor may have done what was asked, and may charge for it
 
     def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -55,6 +57,27 @@ class Unauthenticated(ClientError):
 class PermissionDenied(ClientError):
     status = 403
     code = "permission_denied"
+
+
+class UnknownAccessKey(ClientError):
+    """A signed request names an access key that nobody has here."""
+
+    status = 403
+    code = "unknown_access_key"
+
+
+class InvalidSignature(ClientError):
+    """A signature is broken, or is not that of this very request."""
+
+    status = 403
+    code = "invalid_signature"
+
+
+class SignatureExpired(ClientError):
+    """A request was signed too long ago, or by a clock that is ahead."""
+
+    status = 403
+    code = "signature_expired"
 
 
 class NotFound(ClientError):
@@ -97,6 +120,75 @@ class BudgetExceeded(ClientError):
     code = "budget_exceeded"
 
 
+class LimitsAway(GatewayError):
+    """The counters of limits cannot be reached, and a limit is closed then."""
+
+    status = 503
+    code = "limits_unavailable"
+
+
+class LedgerFull(GatewayError):
+    """The ledger cannot be written, and too many rows wait for it."""
+
+    status = 503
+    code = "ledger_unavailable"
+
+
+class StoreUnavailable(GatewayError):
+    """The keys or the ledger cannot be read or changed just now."""
+
+    status = 503
+    code = "store_unavailable"
+
+
+class IssuerAway(GatewayError):
+    """The keys by which tokens are verified were never to be had."""
+
+    status = 503
+    code = "issuer_unavailable"
+
+
+class Overloaded(GatewayError):
+    """The gateway runs as many calls as it may, and this one cannot wait; `retry_after_s` says when there is room."""
+
+    status = 503
+    code = "overloaded"
+
+
+class DeadlineExceeded(GatewayError):
+    """The time is over that the route or the client gives a request, and it was no vendor's alone."""
+
+    status = 504
+    code = "deadline_exceeded"
+
+
+class UpgradeRequired(ClientError):
+    """The endpoint is a WebSocket, and the request does not ask for one."""
+
+    status = 426
+    code = "upgrade_required"
+
+
+class WrongFrame(ClientError):
+    """A message of the kind, text or binary, that is not taken here."""
+
+    code = "wrong_frame"
+
+
+class SessionOver(ClientError):
+    """A live session was silent for too long, or lasted too long."""
+
+    status = 408
+    code = "session_over"
+
+
+class GoingAway(GatewayError):
+    """The gateway stops, and ends what has not ended by itself."""
+
+    status = 503
+    code = "going_away"
+
+
 class LoopDetected(ClientError):
     """The gateway was asked to call itself."""
 
@@ -120,23 +212,30 @@ class UpstreamUnreachable(UpstreamError):
     """No connection: nothing was sent."""
 
     code = "upstream_unreachable"
+    can_retry = True
 
 
 class UpstreamTimeout(UpstreamError):
     status = 504
     code = "upstream_timeout"
+    can_retry = True
+    may_have_run = True
 
 
 class UpstreamCut(UpstreamError):
     """The answer ended before its end."""
 
     code = "upstream_cut"
+    can_retry = True
+    may_have_run = True
 
 
 class UpstreamMalformed(UpstreamError):
     """The answer is not what the vendor's own format says."""
 
     code = "upstream_malformed"
+    can_retry = True
+    may_have_run = True
 
 
 class UpstreamUnavailable(UpstreamError):
@@ -144,6 +243,14 @@ class UpstreamUnavailable(UpstreamError):
 
     status = 503
     code = "upstream_unavailable"
+    can_retry = True
+    may_have_run = True  # a 500 may come at any point of the work
+
+
+class UpstreamLoop(UpstreamUnavailable):
+    """What was sent came back to a gateway that had passed it on (508), and would again."""
+
+    can_retry = False
 
 
 class UpstreamRateLimited(UpstreamError):
@@ -151,6 +258,21 @@ class UpstreamRateLimited(UpstreamError):
 
     status = 429
     code = "upstream_rate_limited"
+    can_retry = True
+
+
+class TargetLimited(UpstreamError):
+    """A limit of the operator's for this provider; nothing was sent."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+
+
+class TargetBusy(TargetLimited):
+    """As many calls run at this provider as may at once, and this one cannot wait; nothing was sent."""
+
+    status = 503
+    code = "provider_busy"
 
 
 class UpstreamRefusedUs(UpstreamError):
@@ -166,6 +288,19 @@ class UpstreamRejected(UpstreamError):
     code = "invalid_request"
     blame = "client"
     can_fail_over = False
+
+
+class ContextExceeded(UpstreamRejected):
+    """The input is longer than the model can hold; another may hold it."""
+
+    code = "context_length_exceeded"
+    can_fail_over = True
+
+
+class ContentRefused(UpstreamRejected):
+    """The vendor will not answer this, for what it says. Another is asked only where the operator names it."""
+
+    code = "content_policy_violation"
 
 
 class UnsupportedByTarget(UpstreamError):

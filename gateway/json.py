@@ -25,6 +25,11 @@ def dumps(value: Any) -> bytes:
     return orjson.dumps(value)
 
 
+def dumps_sorted(value: Any) -> bytes:
+    """Return compact JSON in UTF-8 with the members of every object sorted by their names."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
 def set_string(raw: bytes, key: str, value: str) -> bytes:
     """Return `raw`, a JSON object, with the string at top-level `key` replaced and every other byte as it was.
 
@@ -35,7 +40,8 @@ def set_string(raw: bytes, key: str, value: str) -> bytes:
     span = _span(raw, key)
     if span is None:
         return insert_member(raw, key, value)
-    return b"%b%b%b" % (raw[: span[0]], orjson.dumps(value), raw[span[1] :])
+    view = memoryview(raw)  # of which the slices are no copies: of 5 MB each takes a millisecond
+    return b"".join((view[: span[0]], orjson.dumps(value), view[span[1] :]))
 
 
 def insert_member(raw: bytes, key: str, value: Any) -> bytes:
@@ -66,7 +72,7 @@ def _span(raw: bytes, key: str) -> tuple[int, int] | None:
     """Return where the value of top-level `key` starts and ends, quotes included; None where it does not stand."""
     quoted = b'"%b"' % key.encode()
     count = raw.count(quoted)
-    if not _ESCAPED_ASCII.search(raw):
+    if b"\\" not in raw or not _ESCAPED_ASCII.search(raw):  # one byte is found at a multiple of the speed
         if count == 0:
             return None
         span = _near(raw, quoted) if count == 1 else None

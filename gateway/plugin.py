@@ -28,9 +28,11 @@ from gateway.types import Call, Chat, Event, Model, Operation, Provider, Target,
 
 @dataclass(frozen=True, slots=True)
 class Inline:
-    """The provider lives inside the gateway's own process: `answer` stands where a vendor's server would."""
+    """The provider lives inside the gateway's own process: `answer` stands where a vendor's server would, and `live`
+    where its live endpoint would: what is written to it comes in, what it says comes out."""
 
     answer: Callable[[UpstreamRequest], Awaitable[UpstreamResponse]]
+    live: Callable[[UpstreamRequest, AsyncIterator[bytes]], AsyncIterator[bytes]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class Plugin(Protocol):
     default_voices: Mapping[str, str]  # logical voice -> the vendor's; routes.yaml overrides
     # Optional, see `lacking`: `lacks: frozenset[str]`, the fields of `Chat` and `Speech` its format cannot express.
     # Optional: `voice_facts: Mapping[str, VoiceFact]`, what is known of the vendor's voices, for the lists of voices;
+    # `system: str`, the vendor in OpenTelemetry (`gen_ai.provider.name`), where that is not the provider's own name;
+    # `live: LiveWire`, how it serves sockets of live audio, see gateway/live.py;
     # `short_names: frozenset[str]`, those of `default_voices` that are other names of its own voices, not logical.
 
     def operations(self) -> frozenset[Operation]:
@@ -199,16 +203,22 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
     A date is read against the answer's own `date`, so that no clock is needed.
     """
-    try:
-        wait_s = _wait_s(headers)
-    except (ValueError, TypeError, OverflowError):  # TypeError: one of two dates is without a zone
-        return None  # a wait that cannot be read is a wait that was not given
-    return max(0.0, wait_s) if wait_s is not None and math.isfinite(wait_s) else None
+    for read in (_of_milliseconds, _of_seconds_or_date):
+        try:
+            wait_s = read(headers)
+        except (ValueError, TypeError, OverflowError):  # TypeError: one of two dates is without a zone
+            continue  # a wait that cannot be read is a wait that was not given
+        if wait_s is not None and math.isfinite(wait_s):
+            return max(0.0, wait_s)
+    return None
 
 
-def _wait_s(headers: Mapping[str, str]) -> float | None:
-    if "retry-after-ms" in headers:
-        return float(headers["retry-after-ms"]) / 1000
+def _of_milliseconds(headers: Mapping[str, str]) -> float | None:
+    text = headers.get("retry-after-ms")
+    return None if text is None else float(text) / 1000
+
+
+def _of_seconds_or_date(headers: Mapping[str, str]) -> float | None:
     text = headers.get("retry-after", "").strip()
     if not text or text[0].isdigit() or text[0] in "+-.":
         return float(text) if text else None
@@ -307,6 +317,7 @@ def _run(module_name: str, file: str, digest: str) -> ModuleType:
     if before:
         _forget_bytecode(Path(file))
     module = _module(module_name, file)
+    _ensure_parent(module_name.partition(".")[0])
     sys.modules[module_name] = module  # dataclasses, and a package's imports of its own parts, look it up there
     try:
         if module.__spec__ is not None and module.__spec__.loader is not None:
@@ -325,6 +336,14 @@ def _module(module_name: str, file: str) -> ModuleType:
     if spec is None:
         raise PluginError(f"{file} is not a Python file")
     return importlib.util.module_from_spec(spec)
+
+
+def _ensure_parent(name: str) -> None:
+    """`from . import part` asks for the module above all plugins, which no installed gateway has: make it, empty."""
+    if name not in sys.modules and importlib.util.find_spec(name) is None:
+        parent = ModuleType(name)
+        parent.__path__ = []
+        sys.modules[name] = parent
 
 
 def _forget_bytecode(file: Path) -> None:

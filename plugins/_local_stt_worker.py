@@ -29,17 +29,23 @@ _CUT_S = 0.25  # a file this much shorter than its header says was cut; encoders
 _VAD_FRAME_S = 0.03
 _PAD_S = 0.3  # of silence around an utterance: without it the first word suffers most
 _GAP_S = 0.6  # of silence that ends an utterance
+_GUESS_S = 1.0  # between two results that may change; each is all of the utterance anew
 _MAX_UTTERANCE_S = 20.0  # so that something is sent now and then, and the search stays small
 
 # Words of the model that are no words: silence, noises, ends of sentences.
 _FILLERS = ("<", "[", "+")
 
 
-def work(request: Mapping[str, Any], payload: bytes) -> Iterator[dict[str, Any] | bytes]:
+def work(request: Mapping[str, Any], payload: Any) -> Iterator[dict[str, Any] | bytes]:
     """Answer a form with `file` and `max_duration_s` by a line of JSON an utterance, and a last one with `duration_s`.
 
-    Raises InvalidRequest for what is not audio, is cut, or is too long.
+    A live session comes in pieces, A and samples or F; its lines say as well what is final. Raises InvalidRequest for
+    what is not audio, is cut, or is too long.
     """
+    if request["url"] == "local:/listen":
+        yield {"status": 200, "headers": {"content-type": "application/x-ndjson"}}
+        yield from live(json.loads(request["headers"]["x-session"]), payload)
+        return
     fields = dict(request["fields"])
     pcm = decode(payload, float(fields["max_duration_s"]))
     yield {"status": 200, "headers": {"content-type": "application/x-ndjson"}}
@@ -154,6 +160,98 @@ def _mono(samples: array[int], channels: int) -> bytes:
 
 def _refused(reason: str) -> InvalidRequest:
     return InvalidRequest(f"the recording {reason}", param="file")
+
+
+# ---------------------------------------------------------------- live
+
+
+def live(asked: Mapping[str, Any], pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield a line for each utterance once it ends, and where that is asked for what it seems to be until then."""
+    _decoder().reinit_feat()
+    resampler = Resampler(asked["sample_rate_hz"], RATE_HZ)
+    ear = _Ear(is_interim=asked["interim"])
+    for piece in pieces:
+        if piece[:1] == b"F":
+            yield from ear.flush(is_asked=True)
+        else:
+            yield from ear.hear(resampler.feed(piece[1:]))
+    yield from ear.hear(resampler.flush())
+    yield from ear.flush(is_asked=False)
+    yield _line({"duration_s": round(ear.seconds, 3)})
+
+
+class _Ear:
+    """Cuts what comes in into utterances, by where somebody speaks."""
+
+    def __init__(self, *, is_interim: bool) -> None:
+        from pocketsphinx import Vad
+
+        self._vad = Vad(mode=Vad.LOOSE, sample_rate=RATE_HZ, frame_length=_VAD_FRAME_S)
+        self._is_interim = is_interim
+        self._held = bytearray()  # of an utterance, or of the silence before one
+        self._begins_s = 0.0  # of what is held
+        self._seen = 0  # bytes of it in which speech was looked for
+        self._speech_s: tuple[float, float] | None = None  # where somebody spoke in it
+        self._told_s = 0.0
+        self._guessed_s = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self._begins_s + len(self._held) / _BYTES_PER_S
+
+    def hear(self, pcm: bytes) -> Iterator[bytes]:
+        self._held += pcm
+        frame_bytes = self._vad.frame_bytes
+        while self._seen + frame_bytes <= len(self._held):
+            frame = bytes(self._held[self._seen : self._seen + frame_bytes])
+            at_s = self._begins_s + self._seen / _BYTES_PER_S
+            self._seen += frame_bytes
+            if self._vad.is_speech(frame):
+                began_s = at_s if self._speech_s is None else self._speech_s[0]
+                self._speech_s = began_s, at_s + frame_bytes / _BYTES_PER_S
+            elif self._speech_s is None:
+                self._forget(at_s - _PAD_S)
+            if self._speech_s is not None and self._is_over(at_s):
+                yield from self._told(is_end=True, is_flushed=False)
+        if self._is_interim and self._speech_s is not None and self.seconds - self._guessed_s >= _GUESS_S:
+            self._guessed_s = self.seconds
+            words = _recognise(bytes(self._held), self._begins_s)
+            yield self._said(words, is_final=False, is_end=False, is_flushed=False)
+
+    def flush(self, *, is_asked: bool) -> Iterator[bytes]:
+        if self._speech_s is not None or is_asked or self.seconds > self._told_s:
+            yield from self._told(is_end=not is_asked, is_flushed=is_asked)
+
+    def _is_over(self, at_s: float) -> bool:
+        assert self._speech_s is not None
+        return at_s - self._speech_s[1] > _GAP_S or at_s - self._speech_s[0] > _MAX_UTTERANCE_S
+
+    def _told(self, *, is_end: bool, is_flushed: bool) -> Iterator[bytes]:
+        words = _recognise(bytes(self._held), self._begins_s) if self._speech_s is not None else []
+        yield self._said(words, is_final=True, is_end=is_end and bool(words), is_flushed=is_flushed)
+        self._speech_s = None
+        self._told_s = self.seconds
+        self._forget(self.seconds)
+
+    def _said(self, words: list[tuple[str, float, float]], *, is_final: bool, is_end: bool, is_flushed: bool) -> bytes:
+        return _line(
+            {
+                "words": words,
+                "start_s": round(self._told_s, 3),
+                "length_s": round(self.seconds - self._told_s, 3),
+                "final": is_final,
+                "end": is_end,
+                "flushed": is_flushed,
+            }
+        )
+
+    def _forget(self, until_s: float) -> None:
+        count = int((until_s - self._begins_s) * RATE_HZ) * 2
+        if count > 0:
+            count = min(count, len(self._held))
+            del self._held[:count]
+            self._seen = max(0, self._seen - count)
+            self._begins_s += count / _BYTES_PER_S
 
 
 # ---------------------------------------------------------------- recognition

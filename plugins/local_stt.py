@@ -14,12 +14,18 @@ from typing import Any
 
 from gateway import json
 from gateway.errors import GatewayError, InvalidRequest, UpstreamMalformed, UpstreamUnavailable
+from gateway.live import NEUTRAL
 from gateway.plugin import Inline, Worker
 from gateway.types import (
     Call,
     Done,
     Event,
     Form,
+    Frame,
+    Heard,
+    Live,
+    LiveItem,
+    LiveKind,
     Operation,
     Recording,
     Segment,
@@ -37,6 +43,43 @@ HINT = "pip install 'ai-service-gateway[local]'"
 DEFAULT_MAX_DURATION_S = 600  # two to six minutes of one core; beyond it the model's mistakes are all one would get
 PLAIN_CONTAINERS = frozenset({"wav"})
 CONTAINERS = frozenset({"wav", "mp3", "flac", "ogg", "webm", "mp4", "aac"})
+
+
+class LiveEar:
+    """Live listening, see gateway/live.py. To the worker: A and samples, F for what came to be final."""
+
+    dialects: Mapping[LiveKind, str] = {"listen": NEUTRAL}
+
+    def goodbye(self, call: Call) -> Frame | None:
+        return None
+
+    def write(self, call: Call, item: LiveItem) -> bytes:
+        if isinstance(item, bytes):
+            return b"A" + item
+        return b"F" if item == "flush" else b""
+
+    async def read(self, call: Call, frames: AsyncIterator[Frame]) -> AsyncIterator[Event]:
+        """Read the worker's lines. Raises UpstreamMalformed without the last, which has `duration_s`."""
+        duration_s: float | None = None
+        async for frame in frames:
+            for line in frame.data.splitlines():
+                heard = json.loads(line)
+                if "duration_s" in heard:
+                    duration_s = heard["duration_s"]
+                    yield Usage(Units(audio_seconds=duration_s or 0.0))
+                    continue
+                words = tuple(Word(text, start_s, end_s) for text, start_s, end_s in heard["words"])
+                yield Heard(
+                    " ".join(word.text for word in words),
+                    heard["start_s"],
+                    heard["length_s"],
+                    words,
+                    is_final=heard["final"],
+                    is_speech_end=heard["end"],
+                    is_flushed=heard["flushed"],
+                )
+        if duration_s is None:
+            raise UpstreamMalformed("the local recogniser did not say that it had finished")
 
 
 class LocalStt:
@@ -68,6 +111,7 @@ class LocalStt:
         str(Path(__file__).with_name("_local_stt_worker.py")), ("pocketsphinx",), HINT
     )
     wire: Mapping[Operation, str] = {}
+    live = LiveEar()
     default_voices: Mapping[str, str] = {}
 
     def __init__(self, *, has_codecs: bool) -> None:
@@ -78,13 +122,15 @@ class LocalStt:
 
     def refusal(self, call: Call, target: Target) -> str | None:
         recording = call.body
+        if isinstance(recording, Live):
+            return _live_refusal(recording)
         if not isinstance(recording, Recording):
             return "writes down speech, and does nothing else"
         if recording.is_translation:
             return "does not translate"
         if recording.format == "diarized_json":
             return "does not tell speakers apart"
-        if recording.language and recording.language.lower().replace("_", "-").partition("-")[0] not in ("en", "eng"):
+        if not _is_english(recording.language):
             return f"understands English only, not '{recording.language}'"
         if recording.container not in self.containers:
             return f"needs PyAV for {recording.container} ({HINT}); without it takes wav"
@@ -96,6 +142,9 @@ class LocalStt:
         """Translate for _local_stt_worker.work. Raises InvalidRequest where `refusal` would have said why."""
         recording = call.body
         reason = self.refusal(call, target)
+        if isinstance(recording, Live) and reason is None:
+            asked = {"sample_rate_hz": recording.sample_rate_hz, "interim": recording.has_interim}
+            return UpstreamRequest("GET", "local:/listen", {"x-session": json.dumps(asked).decode()})
         if reason is not None or not isinstance(recording, Recording):
             raise InvalidRequest(f"{target.name} {reason}", param="file")
         form = Form((("max_duration_s", str(_max_duration_s(target))),), (("file", recording.audio),))
@@ -130,6 +179,18 @@ class LocalStt:
 
     def sign(self, request: UpstreamRequest, target: Target) -> UpstreamRequest:
         return request
+
+
+def _live_refusal(live: Live) -> str | None:
+    if live.kind != "listen":
+        return "writes down speech, and does nothing else"
+    if live.encoding != "linear16" or live.channels != 1:
+        return "listens to encoding=linear16 with one channel only"
+    return None if _is_english(live.language) else f"understands English only, not '{live.language}'"
+
+
+def _is_english(language: str | None) -> bool:
+    return not language or language.lower().replace("_", "-").partition("-")[0] in ("en", "eng")
 
 
 def _max_duration_s(target: Target) -> float:

@@ -1,9 +1,9 @@
 # Sourced: installing Debian packages where there is apt-get and the right to use it. Never asks for a password.
 
-debian_missing() { # package ... -> those that are not installed
+debian_missing() { # package ... -> those that are not installed; what is there as a command by another way is not missing
     local package
     for package in "$@"; do
-        [ "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" = "install ok installed" ] || echo "$package"
+        command -v "$package" >/dev/null 2>&1 || [ "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" = "install ok installed" ] || echo "$package"
     done
 }
 

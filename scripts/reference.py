@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-FILES = ("providers", "routes", "prompt")
+FILES = ("providers", "prices", "routes", "prompt")
 HEAD = """\
 # Every key of the configuration
 

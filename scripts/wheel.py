@@ -11,7 +11,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUNDLED = ("routes.yaml", "providers.yaml", "schemas", "plugins", "prompts")
+PAGES = ("docs", "docs/clients", "docs/vendors")  # the sandbox answers from them
+BUNDLED = ("routes.yaml", "providers.yaml", "prices.yaml", "schemas", "plugins", "prompts")
 
 
 class BundledFiles(BuildHookInterface):
@@ -22,6 +23,6 @@ class BundledFiles(BuildHookInterface):
         if version != "standard":
             return
         root = Path(self.root)
-        pages = sorted(f"docs/{page.name}" for page in (root / "docs").glob("*.md"))
+        pages = sorted(str(page.relative_to(root)) for folder in PAGES for page in (root / folder).glob("*.md"))
         for name in (*BUNDLED, *pages):
             build_data["force_include"][str(root / name)] = f"gateway/bundled/{name}"

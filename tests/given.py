@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 from gateway.types import (
+    Attempt,
     Body,
     Call,
     Chat,
@@ -20,6 +22,7 @@ from gateway.types import (
     Message,
     Model,
     Operation,
+    Place,
     Price,
     Provider,
     Receipt,
@@ -68,6 +71,7 @@ def target(
     plugin: Any = None,
     price: Price | None = None,
     voices: Mapping[str, str] | None = None,
+    place: Place | None = None,
     timeouts: Timeouts = Timeouts(),  # noqa: B008  # frozen
     base_url: str = "http://vendor.test/v1",
     credentials: Mapping[str, str] | None = None,
@@ -84,7 +88,7 @@ def target(
         timeouts=timeouts,
         options=provider_options or {},
     )
-    return Target(provider, Model(model_name, operation, price=price, **row), voices or {})
+    return Target(provider, Model(model_name, operation, price=price, **row), voices or {}, place)
 
 
 def plain_plugin(wire: Mapping[Operation, str] | None = None, refusal: str | None = None) -> Any:
@@ -110,6 +114,13 @@ def call(
     asked = head(headers, path=path, query=query, client=client)
     receipt = Receipt("request-1", 0.0)
     return Call("request-1", operation, dialect, model, body, asked, receipt, targets=targets, target=at, **more)
+
+
+def attempting(asked: Call, at: str = "vendor/model") -> Call:
+    """Return the call with an attempt open, as failover hands it on."""
+    attempt = Attempt(at)
+    asked.receipt.attempts.append(attempt)
+    return replace(asked, attempt=attempt)
 
 
 def speech_call(text: str = "Good morning.", **more: Any) -> Call:

@@ -16,7 +16,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,8 @@ from aiohttp import web
 
 from gateway.config.load import load
 from gateway.server.app import Gateway
-from gateway.server.lifecycle import adopt, base_url, make_runner
+from gateway.server.lifecycle import base_url, make_runner, open_ledger
+from gateway.server.reloader import Reloader, adopt
 from gateway.services import Services, open_services
 from gateway.snapshot import build_snapshot
 
@@ -104,9 +105,9 @@ class Process:
                 await self._news.wait()
 
     async def stop(self, *, timeout_s: float = 10.0) -> int:
-        """End it by SIGTERM and return its exit code."""
+        """End it as at a terminal, which grants no time for new requests, and return its exit code."""
         if self.process.returncode is None:
-            self.process.terminate()
+            self.process.send_signal(signal.SIGINT)
         async with asyncio.timeout(timeout_s):
             return await self.process.wait()
 
@@ -129,13 +130,22 @@ class Process:
 
 @asynccontextmanager
 async def process(
-    folder: Path, providers: str = SANDBOX, routes: str = ROUTES, environ: Mapping[str, str] | None = None
+    folder: Path,
+    providers: str = SANDBOX,
+    routes: str = ROUTES,
+    environ: Mapping[str, str] | None = None,
+    *,
+    module: str = "gateway",
+    arguments: Sequence[str] = (),
 ) -> AsyncIterator[Process]:
-    """Run the gateway as a process on the YAML given, in `folder`, with nothing in its environment but `environ`."""
+    """Run the gateway as a process on the YAML given, in `folder`, with nothing in its environment but `environ`.
+
+    Another `module` is one that sets something inside the process, and then is the gateway.
+    """
     (folder / "providers.yaml").write_text(providers)
     (folder / "routes.yaml").write_text(routes)
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "run", str(folder),
+        sys.executable, "-m", module, "run", str(folder), *arguments,
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONUNBUFFERED": "1", **(environ or {})},
         stdout=asyncio.subprocess.PIPE,
@@ -190,13 +200,18 @@ async def inside(
     (folder / "providers.yaml").write_text(providers)
     (folder / "routes.yaml").write_text(routes)
     services = open_services()
-    gateway = Gateway(services, build_snapshot(load(folder, environ or {}), services, 1))
+    config = load(folder, environ or {})
+    restorer = await open_ledger(config, services)
+    gateway = Gateway(services, build_snapshot(config, services, 1))
     adopt(gateway.snapshot, services)
+    reloader = Reloader(gateway, lambda: load(folder, environ or {}), restorer)
     runner = make_runner(gateway)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        yield Inside(gateway, services, base_url(runner))
+        gateway.url = base_url(runner)
+        yield Inside(gateway, services, gateway.url)
     finally:
+        await reloader.aclose()
         await runner.cleanup()
         await services.aclose()

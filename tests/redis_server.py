@@ -42,7 +42,8 @@ class RedisServer:
 
     async def stop(self) -> None:
         if self.process is not None:
-            self.process.kill()
+            if self.process.returncode is None:
+                self.process.kill()
             await self.process.wait()
             self.process = None
 

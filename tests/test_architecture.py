@@ -21,18 +21,19 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"gateway"}),  # gateway/__init__.py: a name and nothing else
     frozenset({"gateway.types"}),
     frozenset({"gateway.errors"}),
-    frozenset({"gateway.chain", "gateway.sse", "gateway.json", "gateway.plugin", "gateway.audio"})
-    | frozenset({"gateway.routes", "gateway.worker"}),
-    frozenset({"gateway.config.names"}),  # "did you mean"
+    frozenset({"gateway.chain", "gateway.sse", "gateway.json", "gateway.plugin", "gateway.live", "gateway.audio"})
+    | frozenset({"gateway.routes", "gateway.worker", "gateway.websocket"}),
+    frozenset({"gateway.config.names", "gateway.config.quantities"}),  # "did you mean"; 60/minute and 5 USD/day
     frozenset({"gateway.sigv4"}),  # for the plugins whose vendor has requests signed so
     frozenset({"gateway.shape", "gateway.template"}),  # what a prompt route is made of
     frozenset({"gateway.config.model"}),  # values only: what every part above is configured by
     frozenset({"gateway.stores", "gateway.telemetry"}),
-    frozenset({"gateway.dialects", "gateway.upstream"}),
+    frozenset({"gateway.dialects", "gateway.upstream", "gateway.issuers"}),
     frozenset({"gateway.services"}),  # holds the stores and the upstream, and is handed to the middlewares
     frozenset({"gateway.middlewares"}),
     frozenset({"gateway.config"}),  # checks names against the plugins, dialects and middlewares there are
-    frozenset({"gateway.snapshot"}),
+    frozenset({"gateway.snapshot", "gateway.decode"}),
+    frozenset({"gateway.explain"}),
     frozenset({"gateway.admin"}),
     frozenset({"gateway.server"}),
     frozenset({"gateway.cli"}),
@@ -49,17 +50,28 @@ PLUGIN_MAY_IMPORT = (
     "gateway.json",
     "gateway.audio",
     "gateway.plugin",
+    "gateway.live",
     "gateway.sigv4",
 )
 
-HTTP_LIBRARIES = {"aiohttp", "aiohttp_cors"}
+HTTP_LIBRARIES = {"aiohappyeyeballs", "aiohttp", "aiohttp_cors", "httptools"}
 MAY_SPEAK_HTTP = ("gateway.server", "gateway.upstream", "gateway.services", "gateway.admin")
 NETWORK_MODULES = HTTP_LIBRARIES | {"http.client", "httpx", "requests", "socket", "ssl", "urllib.request", "urllib3"}
 
 # The core dependencies of pyproject.toml as they are imported; yarl and multidict are parts of aiohttp's API.
 DECLARED = HTTP_LIBRARIES | {"click", "jinja2", "jsonschema", "limits", "multidict", "orjson", "yaml", "yarl"}
-DECLARED |= {"prometheus_async", "prometheus_client", "referencing"}  # the last is where jsonschema keeps references
+DECLARED |= {
+    "prometheus_async",
+    "prometheus_client",
+    "psutil",
+    "referencing",
+}  # the last is where jsonschema keeps references
+DECLARED |= {"sentencex"}  # imported where a text is cut
 DECLARED |= {"av", "redis"}  # of the extra `audio`; without it nothing is converted from codec to codec
+DECLARED |= {"asyncpg"}  # of the extra `postgres`, where a URL of it is configured
+DECLARED |= {"cryptography", "jwt"}  # of the extra `jwt`, where an issuer of tokens is configured
+DECLARED |= {"opentelemetry"}  # of the extra `otel`, where a collector is configured
+DECLARED |= {"numpy"}  # of the extra `semantic`, where a cache is told to look for what is similar
 DECLARED |= {"botocore"}  # of the extra `aws`; whose plugins need it are off without it
 
 VENDORS = re.compile(
@@ -69,6 +81,8 @@ VENDORS = re.compile(
 
 # Protocols of the operating system, not settings: these names are not ours to put into YAML.
 SYSTEM_VARIABLES = {"CREDENTIALS_DIRECTORY", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "NO_COLOR", "WATCHDOG_USEC"}
+SYSTEM_VARIABLES |= {"XDG_RUNTIME_DIR"}  # a folder for the sockets of the user who is logged in
+SYSTEM_VARIABLES |= {"WATCHDOG_PID"}
 
 
 # ---------------------------------------------------------------- reading source

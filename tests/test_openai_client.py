@@ -61,7 +61,8 @@ async def test_a_stream_is_the_same_text_and_its_usage_comes_only_when_asked_for
         assert [choice.finish_reason for chunk in chunks for choice in chunk.choices if choice.finish_reason] == [
             "stop"
         ]
-        assert [chunk.usage is not None for chunk in chunks].count(True) == wants_usage
+        usages = [chunk.usage for chunk in chunks if chunk.usage is not None]
+        assert [usage.model_dump()["cost_usd"] > 0 for usage in usages] == [True] * wants_usage
 
 
 async def test_tools_and_schemas_are_honoured(client: AsyncOpenAI) -> None:
@@ -266,6 +267,18 @@ async def test_a_streams_usage_is_asked_for_and_kept_from_a_client_that_did_not(
     assert vendor.requests[-1].json()["stream_options"] == {"include_usage": True}
     assert all(chunk.usage is None for chunk in chunks)
     assert all(chunk.choices for chunk in chunks)
+
+
+async def test_a_vendors_own_stream_ends_with_what_it_cost(through: AsyncOpenAI) -> None:
+    stream = await through.chat.completions.create(
+        model="chat",
+        messages=[{"role": "user", "content": "quiet"}],
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    [usage] = [chunk.usage async for chunk in stream if chunk.usage is not None]
+    expected = usage.prompt_tokens * 0.15e-6 + usage.completion_tokens * 0.6e-6
+    assert usage.model_dump()["cost_usd"] == pytest.approx(expected, abs=1e-9)
 
 
 async def test_speech_transcription_and_embeddings_pass_through(through: AsyncOpenAI, vendor: OpenAIServer) -> None:

@@ -21,8 +21,11 @@ MAX_CORE_PACKAGES = 35  # what an operator has to trust to run the gateway
 # Where "anything at all may have gone wrong" is a fact and not laziness; `file: reason`.
 BOUNDARIES = {
     "gateway/server/app.py": "the one error boundary: whatever a call ends in, the client is told in its dialect",
-    "gateway/server/lifecycle.py": "a reload that fails in whatever way must not end what serves",
+    "gateway/server/reloader.py": "a reload that fails in whatever way must not end what serves",
+    "gateway/server/supervisor.py": "a forked worker that fails in whatever way must not go on as a supervisor",
     "gateway/config/foreign.py": "the same while the files are compiled: what it raises is a problem to report",
+    "gateway/cli/conformance.py": "whatever a plugin raises where it may not is what its conformance test looks for",
+    "gateway/cli/plugins.py": "the same of what it raises while a case is played",
     "gateway/plugin.py": "a plugin is somebody else's code: whatever its import raises is a problem to report",
     "gateway/worker.py": "the boundary of a subprocess: whatever the work raises is its answer",
     "gateway/chain.py": "every closer runs, whatever the one before it raised; the first error comes last",
@@ -90,7 +93,7 @@ LOCKS = sorted(path.stem for path in (ROOT / "requirements").glob("*.txt"))
 
 
 def make_targets() -> set[str]:
-    return set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def commands(page: Path) -> list[list[str]]:
@@ -128,7 +131,7 @@ def test_every_make_target_is_phony_and_explains_itself() -> None:
     makefile = (ROOT / "Makefile").read_text()
     declared = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert declared is not None
-    assert set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE)) == make_targets() == set(declared[1].split())
+    assert set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)) == make_targets() == set(declared[1].split())
 
 
 def test_every_debian_package_says_what_for() -> None:

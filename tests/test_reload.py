@@ -15,7 +15,7 @@ from tests.harness import ROUTES, SANDBOX, Process, process
 CHAT = "/v1/chat/completions"
 ASK = {"model": "chat", "messages": [{"role": "user", "content": "one two three"}]}
 
-SLOW = SANDBOX + "      slow: {operation: chat, options: {tokens_per_s: 12}}\n      other: {operation: chat}\n"
+SLOW = SANDBOX + "      slow: {operation: chat, options: {tokens_per_s: 12}}\n"
 WITH_SLOW = ROUTES.replace("models:\n", "models:\n  slow: {operation: chat, targets: [sandbox/slow]}\n", 1)
 
 
@@ -119,56 +119,7 @@ async def test_a_users_own_middleware_beside_his_yaml_is_picked_up_by_a_reload(t
 
 
 @pytest.mark.slow
-async def test_twenty_reloads_during_twenty_thousand_requests_and_fifty_streams(tmp_path: Path) -> None:
-    """No request fails, no stream is cut, and each answer carries a configuration that answers as it did."""
-    reloads, requests, streams = 20, 20_000, 50
-    answers: dict[str, set[str]] = {}
-    done = 0
-
-    async def client(http: aiohttp.ClientSession, gateway: Process) -> None:
-        nonlocal done
-        while done < requests:
-            done += 1
-            answer, generation = await ask(http, gateway)
-            answers.setdefault(generation, set()).add(str(answer["model"]))
-
-    async def stream(http: aiohttp.ClientSession, gateway: Process, until: asyncio.Event) -> int:
-        count = 0
-        while not until.is_set():
-            body = ASK | {"model": "slow", "stream": True}
-            async with http.post(gateway.url + CHAT, json=body) as response:
-                text = await response.text()
-            assert text.endswith("data: [DONE]\n\n"), text[-200:]
-            count += 1
-        return count
-
-    async with (
-        process(tmp_path, SLOW, WITH_SLOW, {"LOG_LEVEL": "warning"}) as gateway,
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
-    ):
-        over = asyncio.Event()
-        async with asyncio.timeout(110):
-            streaming = [asyncio.create_task(stream(http, gateway, over)) for _ in range(streams)]
-            asking = [asyncio.create_task(client(http, gateway)) for _ in range(16)]
-            for number in range(reloads):
-                while done < requests * (number + 1) // (reloads + 1):
-                    await asyncio.sleep(0.01)
-                gateway.write(
-                    routes=WITH_SLOW if number % 2 else WITH_SLOW.replace("[sandbox/chat]", "[sandbox/other]")
-                )
-                assert await gateway.reload() == []
-            await asyncio.gather(*asking)
-            over.set()
-            counts = await asyncio.gather(*streaming)
-
-    assert done >= requests
-    assert sum(counts) >= streams
-    by_number = {int(generation.split("-")[0]): models for generation, models in answers.items()}
-    assert by_number == {number: {"chat" if number % 2 else "other"} for number in range(1, reloads + 2)}
-
-
-@pytest.mark.slow
-async def test_three_hundred_broken_files_under_load_disturb_nothing(tmp_path: Path) -> None:
+async def test_a_hundred_broken_files_under_load_disturb_nothing(tmp_path: Path) -> None:
     """Mutations that no loader may take: every one is refused with a place, while requests go on."""
     rng = random.Random(20261123)
     over = asyncio.Event()
@@ -183,14 +134,14 @@ async def test_three_hundred_broken_files_under_load_disturb_nothing(tmp_path: P
 
     async with process(tmp_path) as gateway, aiohttp.ClientSession() as http:
         clients = [asyncio.create_task(client(http, gateway)) for _ in range(4)]
-        for _ in range(300):
+        for _ in range(100):
             gateway.write(routes=_broken(rng))
             problems = await gateway.reload()
             assert problems
             assert all(re.search(r"routes\.yaml:\d+:\d+: .", problem) for problem in problems), problems
         over.set()
         counts = await asyncio.gather(*clients)
-    assert min(counts) > 100
+    assert min(counts) > 30
 
 
 def _broken(rng: random.Random) -> str:

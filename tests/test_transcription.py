@@ -83,7 +83,11 @@ keys: {{anonymous: loopback}}
 models:
   listen: {{operation: transcription, targets: [google-stt/latest_long, deepgram/nova-3, elevenlabs/scribe_v2]}}
 routes:
-  - {{path: /v1/audio/transcriptions, dialect: openai.transcription, model: listen, inputs: {inputs}}}
+  - path: /v1/audio/transcriptions
+    dialect: openai.transcription
+    model: listen
+    inputs: {inputs}
+    long_recordings: none
   - {{path: /stt/transcribe, dialect: native.stt, model: listen, inputs: {inputs}}}
 """
         gateway = await stack.enter_async_context(harness.inside(folder, providers, routes))
@@ -297,6 +301,7 @@ async def test_an_answer_that_breaks_off_goes_to_the_next_vendor(kind: Any, tmp_
         assert caught.value.status_code in (502, 503)
 
 
+@pytest.mark.slow
 async def test_many_large_uploads_at_once_stay_out_of_memory(tmp_path: Path) -> None:
     recording = wav_file(tone_pcm(400, 250.0, 24_000))  # 12 MB
     async with DeepgramServer() as deepgram:

@@ -84,6 +84,7 @@ version: 1
 server: {{listen: "127.0.0.1:0"}}
 keys: {{anonymous: loopback}}
 models: {{listen: {{operation: transcription, targets: [{target}]}}}}
+defaults: {{long_recordings: none}} # shown is what is taken as it is
 routes:
   - {{path: /v1/audio/transcriptions, dialect: openai.transcription, model: listen}}
   - {{path: /v1/audio/translations, dialect: openai.translation, model: listen}}

@@ -112,6 +112,10 @@ REFUSED: Mapping[tuple[str, str], str] = {
     },
 }
 
+# Whose own clients ask each provider, by what they do (tests/test_voice_clients.py); Polly's only speaks.
+CLIENTS = ("deepgram", "elevenlabs", "google", "polly")
+LISTENING_CLIENTS = CLIENTS[:-1]
+
 SPEAKERS = (
     "openai/tts-1",
     "google-tts/chirp3-hd",
@@ -151,6 +155,9 @@ def page() -> str:
         "",
         "## Speech to text: containers",
         "",
+        "As they are, with `long_recordings: none`. Otherwise, with the extra `audio`, a file that none of a model's",
+        "targets takes is decoded, and sent in pieces that they take: see [long-audio.md](long-audio.md).",
+        "",
         *_table(("target", *CONTAINERS), [(target, *_cells(target, CONTAINERS)) for target in LISTENERS]),
         "",
         "## Speech to text: forms of the answer",
@@ -166,12 +173,27 @@ def page() -> str:
         "",
         *_table(("target", *FORMATS), [(target, *_voice_cells(target)) for target in SPEAKERS]),
         "",
+        "## Clients of speech vendors",
+        "",
+        "Every vendor's own client before every provider, by tests/test_voice_clients.py: a text as mp3, a recording.",
+        "Samples of 16 kHz and µ-law are asked of one provider by each client.",
+        "",
+        *_table(("speaks", *CLIENTS), [(target, *("yes" for _ in CLIENTS)) for target in SPEAKERS]),
+        "",
+        *_table(
+            ("writes down", *LISTENING_CLIENTS), [(target, *("yes" for _ in LISTENING_CLIENTS)) for target in FIRST]
+        ),
+        "",
         "## Why not",
         "",
         *_reasons(),
         "",
     ]
     return "\n".join(lines)
+
+
+# Of a provider's models the first: a client's own model is what the route's stands in for.
+FIRST = tuple({target.partition("/")[0]: target for target in reversed(list(LISTENERS))}.values())[::-1]
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:

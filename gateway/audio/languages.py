@@ -46,6 +46,14 @@ _NAMES = {
 # fmt: on
 
 
+_THREE_LETTERS = {name: code for code, name in _NAMES.items() if len(code) == 3}
+
+
+def iso_639_3(language: str | None) -> str | None:
+    """Return "eng" for en, en-US or eng, None where it is not known."""
+    return _THREE_LETTERS.get(english_name(language) or "")
+
+
 def english_name(language: str | None) -> str | None:
     """Return "english" for en, en-US, eng or English; a code that is not known comes back as it is, None as None."""
     if not language:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Literal
 
 UNKNOWN_SIZE = 0xFFFFFFFF  # what ffmpeg and sox write, and read as "until the end", when the length is not known
 HEADER_BYTES = 44
@@ -15,6 +16,7 @@ MAX_HEADER_BYTES = 1_048_576  # a stream that has no `data` chunk after this muc
 
 _ENCODINGS = {1: "pcm", 3: "float", 6: "alaw", 7: "mulaw"}
 KNOWN_ENCODINGS = frozenset(_ENCODINGS.values())
+_TAGS = {encoding: tag for tag, encoding in _ENCODINGS.items()}
 _EXTENSIBLE = 0xFFFE
 _MAX_CHANNELS = 64
 _MAX_RATE_HZ = 768_000
@@ -38,14 +40,19 @@ class Wav:
 
 
 def header(
-    sample_rate_hz: int, *, channels: int = 1, bits_per_sample: int = 16, data_bytes: int | None = None
+    sample_rate_hz: int,
+    *,
+    channels: int = 1,
+    bits_per_sample: int = 16,
+    data_bytes: int | None = None,
+    encoding: Literal["pcm", "alaw", "mulaw"] = "pcm",
 ) -> bytes:
-    """Return the 44 bytes that go before integer PCM samples; without `data_bytes` the sizes say "until the end"."""
+    """Return the 44 bytes that go before samples; without `data_bytes` the sizes say "until the end"."""
     frame_bytes = channels * bits_per_sample // 8
     is_exact = data_bytes is not None and data_bytes <= UNKNOWN_SIZE - HEADER_BYTES
     size = data_bytes if is_exact and data_bytes is not None else UNKNOWN_SIZE
     riff_size = size + HEADER_BYTES - 8 + size % 2 if is_exact else UNKNOWN_SIZE
-    layout = (1, channels, sample_rate_hz, sample_rate_hz * frame_bytes, frame_bytes, bits_per_sample)
+    layout = (_TAGS[encoding], channels, sample_rate_hz, sample_rate_hz * frame_bytes, frame_bytes, bits_per_sample)
     return struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", riff_size, b"WAVE", b"fmt ", 16, *layout, b"data", size)
 
 

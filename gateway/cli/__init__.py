@@ -6,13 +6,36 @@ import sys
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 EXIT_MISUSE = 64  # EX_USAGE of sysexits.h: told apart from 1, "the configuration is faulty"
 
-COMMANDS = {  # each is `command` in the module of its name
+COMMANDS = {  # each is `command` in the module of its name, but for MODULES
+    "cache": "Say what answers a running gateway keeps, and purge some.",
     "check": "Say everything that is wrong with the configuration.",
+    "completion": "Print what lets a shell complete commands.",
+    "db": "Bring the database of ledger and keys up to date, or say how it is.",
+    "demo": "A tour on this machine alone: speak, write it down, fail over, see the cost.",
+    "diff": "Say what a reload would change.",
+    "doctor": "Look for what is wrong around the gateway, each with its remedy.",
+    "explain": "Say what would become of a request, and why; nobody is called.",
+    "healthcheck": "Ask whether a gateway takes requests.",
+    "import": "Take over the configuration of another gateway.",
+    "init": "Write a configuration to begin with.",
+    "keys": "Make, list, rotate, revoke and import keys of clients.",
+    "plugins": "List, show, begin and test plugins.",
+    "prices": "Say what models cost, and bring the price list up to date.",
+    "providers": "Make a small real call to each provider.",
+    "reload": "Let a running gateway read its files again, and wait for what comes of it.",
+    "rollback": "Let a running gateway serve by what it served by before.",
     "run": "Serve.",
+    "show": "Print every value of the configuration with its origin, masked.",
+    "usage": "Say what was used and what it cost.",
+    "version": "Print versions.",
 }
+
+
+MODULES = {"import": "importing"}  # where the command's name is a word of Python's
 
 
 class _Commands(click.Group):
@@ -22,8 +45,14 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"gateway.cli.{cmd_name}").command
+        module = MODULES.get(cmd_name, cmd_name)
+        command: click.Command = import_module(f"gateway.cli.{module}").command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete names of commands without importing any."""
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return found or super().shell_complete(ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -45,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_MISUSE
     except click.ClickException as error:
         error.show()
-        return error.exit_code
+        return int(getattr(error, "status", error.exit_code))  # one of ours has its own
     except click.Abort:
         sys.stderr.write("stopped\n")
         return 130

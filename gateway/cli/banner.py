@@ -6,18 +6,16 @@ from gateway import __version__
 from gateway.config.model import Config
 from gateway.dialects import DIALECTS
 from gateway.dialects.examples import example
-from gateway.snapshot import Snapshot
 
 OPERATIONS = ("chat", "embeddings", "speech", "transcription")
 
 
-def banner(snapshot: Snapshot, base_url: str) -> str:
-    """Return the lines to print; the first holds the base URL."""
-    config = snapshot.config
+def banner(config: Config, base_url: str, first_key: str | None = None) -> str:
+    """Return the lines to print; the first holds the base URL. `first_key` is shown here and nowhere else."""
     served = [f"  {operation:14} {_served_by(config, operation)}" for operation in OPERATIONS]
     off = [f"  {name}: off, {row.off_reason}" for name, row in config.providers.items() if row.off_reason]
     title = f"AI service gateway {__version__} serves at {base_url}"
-    return "\n".join([title, "", *served, "", *off, "", *_to_paste(config, base_url), ""])
+    return "\n".join([title, "", *served, "", *off, "", *_first(first_key), *_to_paste(config, base_url), ""])
 
 
 def _served_by(config: Config, operation: str) -> str:
@@ -28,6 +26,12 @@ def _served_by(config: Config, operation: str) -> str:
         if alias.operation == operation and alias.targets and "*" not in alias.pattern
     ]
     return ("\n" + " " * 17).join(rows) if rows else "nobody"
+
+
+def _first(key: str | None) -> list[str]:
+    if key is None:
+        return []
+    return ["The first key of this store, for /admin (docs/admin.md). It is shown this once:", f"  {key}", ""]
 
 
 def _to_paste(config: Config, base_url: str) -> list[str]:

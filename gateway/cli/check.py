@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from gateway.cli.console import JSON
 from gateway.config.document import Mark
 from gateway.config.files import find_files
 from gateway.config.load import Reading, read
@@ -27,7 +28,8 @@ _LOOKS_SECRET = re.compile(r"(?=[A-Za-z0-9_+/=-]*[0-9])(?=[A-Za-z0-9_+/=-]*[A-Za
 @click.option(
     "--format", "style", type=click.Choice(["text", "json", "github"]), default="text", help="How to print it."
 )
-def command(files: tuple[Path, ...], style: str) -> int:
+@JSON
+def command(files: tuple[Path, ...], style: str, as_json: bool) -> int:
     """Check routes.yaml and providers.yaml together.
 
     FILES is a folder or the files themselves; left out, $GATEWAY_CONFIG_DIR, this folder, or the bundled defaults.
@@ -38,7 +40,7 @@ def command(files: tuple[Path, ...], style: str) -> int:
     except ConfigError as error:
         raise click.UsageError("; ".join(f"{problem.file}: {problem.message}" for problem in error.problems)) from error
     reading = read(found, os.environ)
-    if style == "json":
+    if as_json or style == "json":
         click.echo(dumps(_as_json(reading)).decode())
     elif style == "github":
         for problem in reading.problems:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from gateway.config.choices import compile_choice, compile_place
 from gateway.config.document import Section
 from gateway.config.model import ModelAlias
 from gateway.config.names import unknown
-from gateway.config.resolve import WILDCARD, make_target
+from gateway.config.resolve import EVERYBODY, WILDCARD, make_target
 from gateway.types import Model, Operation, Provider, Target
 
-Voices = Mapping[str, Mapping[str, str]]  # provider -> logical voice -> the vendor's
+Voices = Mapping[str, Mapping[str, str]]  # provider, or `*` -> logical voice -> the vendor's, or a logical one
 
 
 def compile_voices(root: Section, providers: Mapping[str, Any]) -> Voices:
@@ -19,7 +21,7 @@ def compile_voices(root: Section, providers: Mapping[str, Any]) -> Voices:
     voices: dict[str, dict[str, str]] = {}
     for voice, section in root.at("voices").each():
         for provider, place in section.each():
-            if provider not in providers:
+            if provider not in providers and provider != EVERYBODY:
                 place.error(
                     f"voice '{voice}' names the unknown provider '{provider}'{unknown(provider, providers)}",
                     at_key=True,
@@ -44,10 +46,28 @@ def _alias(
     name: str, section: Section, providers: Mapping[str, Provider], declared: Mapping[str, Any], voices: Voices
 ) -> ModelAlias:
     operation: Operation = section.get("operation")
+
+    def shadow(place: Section) -> Target | None:
+        named = _named(name, place, operation, providers, declared)
+        if not named:
+            return None
+        if named[0][0].off_reason is not None:
+            place.warn(f"model '{name}' has no shadow: {place.show()} is off, {named[0][0].off_reason}")
+            return None
+        return make_target(*named[0], voices)
+
+    choice = compile_choice(name, section, shadow)
     found: dict[str, Target] = {}
-    for _, place in section.at("targets").each():
-        for provider, model in _named(name, place, operation, providers, declared):
-            target = make_target(provider, model, voices)
+    said: set[str] = set()
+    for _, entry in section.at("targets").each():
+        named_at = entry.at("target") if isinstance(entry.value, dict) else entry
+        if named_at.value in said:
+            named_at.error(f"model '{name}' names {named_at.show()} twice; keep one")
+        said.add(named_at.value)
+        place = compile_place(choice, named_at.value, entry, operation)
+        for provider, model in _named(name, named_at, operation, providers, declared):
+            own = replace(place, name=f"{provider.name}/{model.name}") if place is not None else None
+            target = make_target(provider, model, voices, own)
             found.setdefault(target.name, target)
     on = [target for target in found.values() if target.provider.off_reason is None]
     primary = [target for target in on if not target.provider.is_standby]
@@ -60,6 +80,7 @@ def _alias(
         off=tuple(off + standing_by),
         description=section.get("description"),
         is_listed=section.get("listed", True),
+        choice=choice,
     )
 
 

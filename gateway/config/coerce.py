@@ -23,10 +23,10 @@ def coerce(document: Document, schema: Schema, at: Path = ()) -> None:
         parent = document.value
         for step in path[:-1]:
             parent = parent[step]
-        parent[path[-1]] = _coerced(parent[path[-1]], list(asked.at(path[len(at) :])))
+        parent[path[-1]] = _coerced(parent[path[-1]], asked.at(path[len(at) :]))
 
 
-def _coerced(text: str, asked: list[Schema]) -> Any:
+def _coerced(text: str, asked: tuple[Schema, ...]) -> Any:
     folded = text.strip().casefold()
     types: set[str] = set()
     for schema in asked:

@@ -119,12 +119,24 @@ class Section:
         self.problems.append(Problem(mark.file, mark.line, mark.column, message, severity))
 
 
+_SECRET_PLACES = (
+    ("stores", "redis_url"),
+    ("stores", "database_url"),
+    ("alerts", "webhook"),
+    ("keys", "signing_secret"),
+)
+
+
 def is_secret(path: Path) -> bool:
     """Return whether the value at `path` is, or lies within, something that must never be shown."""
     if len(path) >= 3 and path[0] == "providers":
         return path[2] in ("credentials", "headers") and len(path) >= 4
-    if path[:2] == ("stores", "redis_url"):
+    if path[:2] in _SECRET_PLACES:
         return True
+    if path[:3] == ("telemetry", "traces", "headers"):
+        return len(path) >= 4
+    if path[:2] == ("keys", "jwt"):
+        return len(path) >= 4 and path[3] == "secret"
     if path[:2] != ("keys", "static"):
         return False
     return len(path) <= 3 or path[3] in ("key", "sha256")

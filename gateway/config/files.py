@@ -8,7 +8,8 @@ from pathlib import Path
 
 from gateway.errors import ConfigError, Problem
 
-ROUTES, PROVIDERS = "routes.yaml", "providers.yaml"
+ROUTES, PROVIDERS, PRICES = "routes.yaml", "providers.yaml", "prices.yaml"
+BUNDLED = "bundled"  # the folder of an installed wheel that holds them
 FOLDER_VARIABLE = "GATEWAY_CONFIG_DIR"
 
 
@@ -23,6 +24,23 @@ class Files:
     def folders(self) -> tuple[Path, ...]:
         """The folders of both files, each once: `.env` and `plugins/` are looked for there."""
         return tuple(dict.fromkeys((self.routes.parent, self.providers.parent)))
+
+    @property
+    def home(self) -> Path:
+        """The folder that relative paths of files to be written start from: where routes.yaml lies, but never within
+        what came with the package."""
+        is_packaged = self.routes.parent == bundled() and bundled().name == BUNDLED
+        return Path.cwd() if is_packaged else self.routes.parent
+
+    @property
+    def own_prices(self) -> Path:
+        """Where a price list of one's own lies: beside providers.yaml."""
+        return self.providers.parent / PRICES
+
+    @property
+    def prices(self) -> Path:
+        """The price list to read: one's own, else the bundled one."""
+        return self.own_prices if self.own_prices.is_file() else bundled() / PRICES
 
 
 def find_files(paths: Sequence[Path | str], environ: Mapping[str, str]) -> Files:
@@ -41,9 +59,9 @@ def find_files(paths: Sequence[Path | str], environ: Mapping[str, str]) -> Files
 
 
 def bundled() -> Path:
-    """Return the folder with our own routes.yaml, providers.yaml, schemas/ and plugins/."""
+    """Return the folder with our own routes.yaml, providers.yaml, prices.yaml, schemas/ and plugins/."""
     package = Path(__file__).parent.parent
-    inside = package / "bundled"  # of an installed wheel
+    inside = package / BUNDLED
     return inside if inside.is_dir() else package.parent
 
 

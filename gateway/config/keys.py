@@ -5,19 +5,24 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from gateway.config.document import Section
+from gateway.config.issuers import compile_issuers
+from gateway.config.limits import compile_limit
 from gateway.config.model import Key, Keys
+from gateway.config.placeholder import is_placeholder
+from gateway.stores.keys.terms import write_tags
+from gateway.types import Scopes
 
 MIN_SECRET_CHARS = 16  # 64 bits at the least, even where only hexadecimal digits are used
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
-_PLACEHOLDER = re.compile(
-    r"change[-_ ]?me|placeholder|dummy|replace[-_ ]?(me|this|with)|(insert|your)[-_ ]?(api[-_ ]?)?(key|secret|token)"
-    r"|\.\.\.|…|^<.*>$|^(test|example|default|secret|password)+$",
-    re.IGNORECASE,
+# `fromisoformat` alone takes weeks, dates without hyphens and times without a zone too.
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_RFC_3339 = re.compile(
+    rf"{_DATE.pattern}[Tt ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]+)?([Zz]|[+-][0-9]{{2}}:[0-9]{{2}})", re.ASCII
 )
-_MIN_DISTINCT = 5  # fewer different characters are "xxxxxxxxxxxxxxxxxxxx"
 _WELL_KNOWN = ("", "changeme", "change-me", "secret", "password", "admin", "test", "example", "default", "sk-...")
 
 
@@ -33,11 +38,16 @@ def compile_keys(section: Section) -> Keys:
             place.error(f"the key '{key.name}' is given twice, first at {namesake.place()}")
         else:
             found.append((key, place))
+    issuers = compile_issuers(section.at("jwt"))
     anonymous = section.get("anonymous", "never")
-    if anonymous == "until_keys":
+    is_until_keys = anonymous == "until_keys"
+    if is_until_keys:
         # A proxy on this machine may say nothing of whom it serves: who gives keys means them for everybody.
-        anonymous = "never" if found else "loopback"
-    return Keys(anonymous, static=tuple(key for key, _ in found))
+        anonymous = "never" if found or issuers else "loopback"
+    signing_secret = section.get("signing_secret", "")
+    if signing_secret and (fault := weakness(signing_secret)):
+        section.at("signing_secret").error(f"the signing secret {fault}")
+    return Keys(anonymous, tuple(key for key, _ in found), is_until_keys, issuers, signing_secret)
 
 
 def weakness(secret: str) -> str | None:
@@ -53,9 +63,9 @@ def weakness(secret: str) -> str | None:
     return None
 
 
-def is_placeholder(secret: str) -> bool:
-    """Return whether a secret is one that stands in examples."""
-    return bool(_PLACEHOLDER.search(secret)) or len(set(secret)) < _MIN_DISTINCT
+def is_well_known(digest: bytes) -> bool:
+    """Return whether a SHA-256 is that of nothing, or of a secret that everybody tries first."""
+    return digest in {hashlib.sha256(word.encode()).digest() for word in _WELL_KNOWN}
 
 
 def _declared(static: Section) -> Iterator[tuple[Key, Section]]:
@@ -104,7 +114,42 @@ def _from_mapping(place: Section) -> Key | None:
         digest = hashlib.sha256(secret.encode()).digest()
     else:
         digest = bytes.fromhex(place.get("sha256"))
-        if digest in {hashlib.sha256(word.encode()).digest() for word in _WELL_KNOWN}:
+        if is_well_known(digest):
             place.at("sha256").error(f"the key '{name}' is the hash of an empty or well-known secret; make another")
             return None
-    return Key(name, place.get("tenant", name), digest)
+    expires_at = _moment(place.at("expires")) if "expires" in place else None
+    limit = compile_limit(f"key {name}", place.at("limits"))
+    return Key(
+        name,
+        place.get("tenant", name),
+        digest,
+        _scopes(place),
+        expires_at,
+        place.get("role", "user"),
+        limits=() if limit is None else (limit,),
+        tags=write_tags(place.get("tags", {})),
+    )
+
+
+def _scopes(place: Section) -> Scopes:
+    return Scopes(*(tuple(place.get(part, ())) for part in ("routes", "operations", "models", "providers")))
+
+
+def moment(text: str) -> float | None:
+    """Return a date, or a time with its zone, in seconds of the epoch; None where the text is neither."""
+    try:
+        if _DATE.fullmatch(text):
+            return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+        if _RFC_3339.fullmatch(text):
+            return datetime.fromisoformat(text.upper()).timestamp()
+    except (ValueError, OverflowError):  # the 30th of February; the year 0000
+        pass
+    return None
+
+
+def _moment(place: Section) -> float | None:
+    """Return a date or time in seconds of the epoch; what is neither is reported, and None then."""
+    found = moment(place.value)
+    if found is None:
+        place.error(f"{place.show()} is no date; write YYYY-MM-DD, or a time with its zone: 2027-01-31T18:00:00Z")
+    return found

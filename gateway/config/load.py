@@ -1,4 +1,4 @@
-"""From two YAML files and the environment to one frozen `Config`: read, check, compile, and check across."""
+"""From the YAML files and the environment to one frozen `Config`: read, check, compile, and check across."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from gateway.config.dotenv import with_dotenv
 from gateway.config.files import Files, bundled, find_files, plugin_folders
 from gateway.config.include import Sources, read_document
 from gateway.config.keys import compile_keys
+from gateway.config.limits import compile_limits, compile_webhook, substitutes
 from gateway.config.model import Config
 from gateway.config.passage import check_passages
+from gateway.config.prices import compile_prices
 from gateway.config.prompts import Prompts
 from gateway.config.providers import Providers, compile_providers
 from gateway.config.prune import sound_part
 from gateway.config.routes import LINKS, Routes, compile_routes
 from gateway.config.server import compile_server
-from gateway.config.stores import compile_redis_url
+from gateway.config.stores import compile_cache_stores, compile_database_url, compile_redis_url
+from gateway.config.telemetry import compile_telemetry
 from gateway.config.validate import Faulty, validate
 from gateway.dialects import DIALECTS
 from gateway.errors import ConfigError, Problem
@@ -51,6 +54,7 @@ class Reading:
     sources: Mapping[str, bytes]  # file -> its content, to quote from
     secrets: tuple[Mark, ...]  # what must not be quoted
     is_parsed: bool  # False: a file is no YAML, so that `secrets` cannot be complete
+    documents: tuple[Document | None, ...] = ()  # routes, providers, prices; None: it is no YAML
 
 
 def load(
@@ -76,21 +80,22 @@ def read(
     *,
     known: Known | None = None,
 ) -> Reading:
-    """Read both files and say everything about them. Raises nothing for what stands in them."""
+    """Read the files and say everything about them. Raises nothing for what stands in them."""
     problems: list[Problem] = []
     environ = with_dotenv(files.folders, environ, problems)
     sources = Sources(environ, problems)
     documents = [
         _Checked.of(path, f"{path_schema}.schema.json", sources)
-        for path, path_schema in ((files.routes, "routes"), (files.providers, "providers"))
+        for path, path_schema in ((files.routes, "routes"), (files.providers, "providers"), (files.prices, "prices"))
     ]
     known = known or Known.of_the_engine()
-    compiled = _compile(documents[0], documents[1], files, sources, known)
+    compiled = _compile(documents, files, sources, known)
     found = tuple(sorted(set(problems)))
     errors = [problem for problem in found if problem.severity == "error"]
-    config = None if errors else replace(compiled, warnings=found)
+    config = None if errors else replace(compiled, warnings=found, secret_files=_secret_files(documents))
     secrets = tuple(mark for document in documents for mark in document.secrets())
-    return Reading(config, found, sources.files, secrets, all(document.whole is not None for document in documents))
+    whole = tuple(document.whole for document in documents)
+    return Reading(config, found, sources.files, secrets, None not in whole, whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,34 +130,48 @@ class _Checked:
 
 
 def _compile(
-    routes_file: _Checked,
-    providers_file: _Checked,
+    documents: Sequence[_Checked],
     files: Files,
     sources: Sources,
     known: Known,
 ) -> Config:
+    routes_file, providers_file, prices_file = documents
     folders = plugin_folders(files)
     root = Section(routes_file.sound, (), routes_file.sound.value, sources.problems)
     providers_root = Section(providers_file.sound, (), providers_file.sound.value, sources.problems)
     declared = providers_file.declared("providers")
-    providers = compile_providers(providers_root, folders, sources.environ)
+    prices_root = Section(prices_file.sound, (), prices_file.sound.value, sources.problems)
+    prices = compile_prices(prices_root, prices_file.declared("sections"))
+    providers = compile_providers(providers_root, folders, sources.environ, prices)
     voices = aliases.compile_voices(root, declared) if providers_file.whole is not None else {}
     routes = compile_routes(root, known.dialects, known.links, folders, Prompts(sources))
-    cache = root.at("cache")
     models = aliases.compile_aliases(root, providers.rows, declared, voices) if providers_file.whole is not None else ()
     config = Config(
         server=compile_server(root.at("server")),
+        telemetry=compile_telemetry(root.at("telemetry")),
         keys=compile_keys(root.at("keys")),
         providers=providers.rows,
         models=models,
         routes=tuple(route for route, _ in routes.rows),
         digest=_digest(sources, providers, routes),
         files=tuple(sources.files),
+        digests=MappingProxyType({n: hashlib.sha256(data).hexdigest()[:16] for n, data in sources.files.items()}),
         voices=MappingProxyType({name: MappingProxyType(row) for name, row in voices.items()}),
     )
-    if "max_bytes" in cache:
-        config = replace(config, cache_max_bytes=int(cache.get("max_bytes")))
-    config = replace(config, redis_url=compile_redis_url(root.at("stores").at("redis_url")))
+    stores = root.at("stores")
+    limits = compile_limits(root.at("limits"), routes_file.faulty("limits"))
+    redis_url = compile_redis_url(stores.at("redis_url"))
+    config = replace(
+        config,
+        limits=limits,
+        cache_stores=compile_cache_stores(root.at("cache"), files.home, redis_url),
+        webhook=compile_webhook(root.at("alerts").at("webhook")),
+        redis_url=redis_url,
+        database_url=compile_database_url(stores.at("database_url"), files.home),
+    )
+    if "retention_days" in stores:
+        config = replace(config, retention_days=int(stores.get("retention_days")))
+    config = replace(config, substitutes=substitutes(config))
     if routes_file.whole is None or providers_file.whole is None:
         return config  # half of it; why is among the problems
     faulty = Faulty(providers_file.faulty("providers"), routes_file.faulty("models"))
@@ -161,6 +180,20 @@ def _compile(
         if route.allow:
             check_passages(route, section, config, declared)
     return config
+
+
+def _secret_files(documents: Sequence[_Checked]) -> tuple[str, ...]:
+    """Return the files that values were read from, each once."""
+    return tuple(
+        {
+            str(Path(document.whole.value_mark(path).file).parent / name.removeprefix("file:")): None
+            for document in documents
+            if document.whole is not None
+            for path, names in document.whole.variables.items()
+            for name in names
+            if name.startswith("file:")
+        }
+    )
 
 
 def _digest(sources: Sources, providers: Providers, routes: Routes) -> str:

@@ -59,7 +59,7 @@ def check_passages(route: Route, section: Section, config: Config, declared: Map
             place.error(f"allow names the unknown provider '{name}'{unknown(name, declared)}", at_key=True)
         elif provider is not None and provider.plugin.backend is not None:
             place.error(f"provider '{name}' runs on this machine and has no endpoints to pass through to", at_key=True)
-    if route.quota is not None and route.quota.budget is not None and route.price is None:
+    if route.quota is not None and route.quota.budgets and route.price is None:
         section.at("path").error(f"{route.path} has a budget but no price: give usd_per_request, 0 if free")
 
 

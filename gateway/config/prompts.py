@@ -16,9 +16,8 @@ from gateway.config.model import LongInput, Prompt
 from gateway.config.names import unknown
 from gateway.config.quantities import nano_usd
 from gateway.config.schema import check, read_schema
-from gateway.errors import Problem
+from gateway.config.templates import compile_at
 from gateway.shape import SchemaFault, Shape, compile_shape
-from gateway.template import Template, TemplateFault, compile_template
 from gateway.types import EMPTY
 
 DIALECT = "prompt"
@@ -32,7 +31,7 @@ class Prompts:
     """Reads each prompt file once, however many routes name it."""
 
     def __init__(self, sources: Sources) -> None:
-        self._sources = sources
+        self.sources = sources
         self._known: dict[str, tuple[Prompt, Section] | None] = {}
 
     def compile(self, place: Section) -> tuple[Prompt, Section] | None:
@@ -46,12 +45,12 @@ class Prompts:
         return self._known[name]
 
     def _read(self, path: FilePath, place: Section) -> tuple[Prompt, Section] | None:
-        problems = self._sources.problems
+        problems = self.sources.problems
         if not path.is_file():
             place.error(f"prompt is {place.show()}; there is no file {path}")
             return None
         before = len(problems)
-        document = read_document(path, self._sources)
+        document = read_document(path, self.sources)
         if document is None:
             return None
         rules = read_schema(bundled() / "schemas" / "prompt.schema.json")
@@ -60,7 +59,7 @@ class Prompts:
         if any(problem.severity == "error" for problem in problems[before:]):
             return None
         root = Section(document, (), document.value, problems)
-        prompt = _prompt(root, self._sources)
+        prompt = _prompt(root, self.sources)
         return (prompt, root) if prompt is not None else None
 
 
@@ -78,8 +77,8 @@ def _prompt(root: Section, sources: Sources) -> Prompt | None:
     shape = _shape(root.at("input"))
     output = _shape(root.at("output")) if "output" in root else None
     names = tuple(shape.properties) if shape is not None else ()
-    template = _template(root.at("template"), names, sources)
-    system = _template(root.at("system"), names, sources) if "system" in root else None
+    template = compile_at(root.at("template"), names, sources)
+    system = compile_at(root.at("system"), names, sources) if "system" in root else None
     long_input = _long_input(root.at("long_input"), names, sources) if "long_input" in root else None
     if output is not None and "fallback" in root:
         for fault in output.faults(root.get("fallback")):
@@ -115,7 +114,7 @@ def _long_input(section: Section, names: tuple[str, ...], sources: Sources) -> L
     field, max_chars = section.get("field"), int(section.get("max_chars"))
     if field not in names:
         section.at("field").error(f"field is '{field}', which 'input' does not declare{unknown(field, names)}")
-    summarise = _template(section.at("summarise"), (*names, *PART_NAMES), sources)
+    summarise = compile_at(section.at("summarise"), (*names, *PART_NAMES), sources)
     if summarise is None:
         return None
     piece_chars = int(section.get("piece_chars", max_chars))
@@ -139,35 +138,7 @@ def _cost(place: Section) -> int | None:
         return None
 
 
-# ---------------------------------------------------------------- templates and shapes, at their places
-
-
-def _template(place: Section, names: tuple[str, ...], sources: Sources) -> Template | None:
-    try:
-        template = compile_template(place.value)
-    except TemplateFault as fault:
-        _report(place, fault.line, f"the template cannot be read: {fault.message}", sources)
-        return None
-    for name, line in template.names.items():
-        if name not in names:
-            _report(
-                place,
-                line,
-                f"the template reads '{name}', which 'input' does not declare{unknown(name, names)}",
-                sources,
-            )
-    return template
-
-
-def _report(place: Section, line: int, message: str, sources: Sources) -> None:
-    """Report what is wrong in a line of a template, where that line stands in the file."""
-    mark = place.document.value_mark(place.path)
-    lines = sources.files.get(mark.file, b"").decode("utf-8", "replace").splitlines()
-    start = lines[mark.line - 1][mark.column - 1 :] if mark.line <= len(lines) else ""
-    number = mark.line + (line if start[:1] in ("|", ">") else line - 1)
-    text = lines[number - 1] if number <= len(lines) else ""
-    column = mark.column if number == mark.line else len(text) - len(text.lstrip()) + 1
-    place.problems.append(Problem(mark.file, number, column, message))
+# ---------------------------------------------------------------- shapes, at their places
 
 
 def _shape(place: Section) -> Shape | None:

@@ -5,33 +5,29 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from types import MappingProxyType
 from typing import Any
 
+from gateway.config.breakers import compile_breaker, with_breakers
 from gateway.config.coerce import coerce
+from gateway.config.concurrency import compile_concurrency
 from gateway.config.document import Section
+from gateway.config.failover import compile_timeouts
 from gateway.config.foreign import check_plugin, check_voices
-from gateway.config.keys import is_placeholder
 from gateway.config.names import did_you_mean
-from gateway.config.quantities import nano_usd
+from gateway.config.placeholder import is_placeholder
+from gateway.config.price import compile_price
+from gateway.config.prices import PriceSection, section_of
 from gateway.config.schema import check, schema_fault
 from gateway.plugin import Loaded, Plugin, PluginError, Worker, available, load_plugin, needed_credentials
-from gateway.types import Model, Price, Provider, Timeouts
+from gateway.types import BreakerPolicy, Model, Provider, Timeouts
 
+_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|password|credential", re.IGNORECASE)
 _URL = re.compile(
     r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?", re.ASCII
 )
-_PRICES = {
-    "input_usd_per_mtok": "input_per_mtok",
-    "cached_input_usd_per_mtok": "cached_input_per_mtok",
-    "cache_write_usd_per_mtok": "cache_write_per_mtok",
-    "output_usd_per_mtok": "output_per_mtok",
-    "usd_per_mchar": "per_mchar",
-    "usd_per_audio_minute": "per_audio_minute",
-    "usd_per_request": "per_request",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +38,25 @@ class Providers:
     plugin_digests: tuple[str, ...]
 
 
-def compile_providers(root: Section, folders: Sequence[FilePath], environ: Mapping[str, str]) -> Providers:
-    """Compile the rows of `providers`; faults are reported at their places."""
+def compile_providers(
+    root: Section, folders: Sequence[FilePath], environ: Mapping[str, str], prices: Mapping[str, PriceSection]
+) -> Providers:
+    """Compile the rows of `providers`; a model without a price takes its section's. Faults are told where they are."""
     rows: dict[str, Provider] = {}
     digests: set[str] = set()
+    breaker = compile_breaker(root.at("breaker"), BreakerPolicy())
     for name, section in root.at("providers").each():
         loaded = _plugin(section, folders)
         if loaded is None:
             continue
         digests.add(loaded.digest)
-        row = _provider(name, section, loaded.value, environ)
+        row = _provider(name, section, loaded.value, environ, section_of(name, section, prices))
         try:
             check_voices(loaded, row)
         except PluginError as error:
             section.at("plugin").error(f"plugin {section.at('plugin').show()} has a fault: {error.message}")
         else:
-            rows[name] = row
+            rows[name] = with_breakers(row, section, breaker)
     return Providers(MappingProxyType(rows), tuple(sorted(digests)))
 
 
@@ -74,23 +73,39 @@ def _plugin(section: Section, folders: Sequence[FilePath]) -> Loaded | None:
     return loaded
 
 
-def _provider(name: str, section: Section, plugin: Plugin, environ: Mapping[str, str]) -> Provider:
+def _provider(
+    name: str, section: Section, plugin: Plugin, environ: Mapping[str, str], prices: PriceSection
+) -> Provider:
     _check_options(section, plugin, plugin.options_schema)
-    models = {key: _model(key, row, name, plugin) for key, row in section.at("models").each()}
+    timeouts = compile_timeouts(section.get("timeouts"))
+    models = {
+        key: replace(_model(key, row, name, plugin, prices), timeouts=_own_timeouts(row, timeouts))
+        for key, row in section.at("models").each()
+    }
     return Provider(
         name=name,
         plugin=plugin,
         base_url=_base_url(section, plugin),
         credentials=MappingProxyType(dict(section.get("credentials") or {})),
         headers=MappingProxyType(dict(section.get("headers") or {})),
-        timeouts=Timeouts(**{key: float(value) for key, value in (section.get("timeouts") or {}).items()}),
+        secret_headers=_secret_headers(section.at("headers")),
+        timeouts=timeouts,
         models=MappingProxyType(models),
+        prices=prices.models,
         options=MappingProxyType(section.get("options") or {}),
         off_reason=_off_reason(section, plugin, environ),
         is_standby=section.get("standby", False),
         drop=section.get("drop", "warn"),
         convert=section.get("convert", False),
+        concurrency=compile_concurrency(section.at("limits")),
+        proxy=section.get("proxy", "none"),
+        warm_connections=section.get("warm_connections", 0),
     )
+
+
+def _secret_headers(section: Section) -> frozenset[str]:
+    """Return the names of headers whose values came from the environment or a file, or which are there for a secret."""
+    return frozenset(name for name, row in section.each() if row.is_substituted or _SECRET_HEADER.search(name))
 
 
 def _check_options(section: Section, plugin: Plugin, rules: Any) -> None:
@@ -175,7 +190,7 @@ def _is_importable(module: str) -> bool:
         return False
 
 
-def _model(name: str, section: Section, provider: str, plugin: Plugin) -> Model:
+def _model(name: str, section: Section, provider: str, plugin: Plugin, prices: PriceSection) -> Model:
     if "options" in section:
         _check_options(section, plugin, getattr(plugin, "model_options_schema", plugin.options_schema))
     operation = section.get("operation")
@@ -184,10 +199,14 @@ def _model(name: str, section: Section, provider: str, plugin: Plugin) -> Model:
         section.at("operation").error(
             f"model '{provider}/{name}' is for {operation}, which its plugin cannot do (it can: {able})"
         )
+    own = compile_price(section.at("price"))
+    price = prices.models.get(name) if own is None else own
     return Model(
         name=name,
         operation=operation,
-        price=_price(section.at("price")),
+        price=price,
+        live_price=compile_price(section.at("live_price")),
+        price_from="" if price is None else prices.origin if own is None else section.at("price").place(),
         formats=frozenset(section.get("formats", ())),
         containers=frozenset(section.get("containers", ())),
         max_chars=_whole(section, "max_chars"),
@@ -202,21 +221,15 @@ def _model(name: str, section: Section, provider: str, plugin: Plugin) -> Model:
         refuses_while_reasoning=frozenset(section.get("refuses_while_reasoning", ())),
         default_reasoning_effort=section.get("default_reasoning_effort", "none"),
         drop=section.get("drop"),
+        concurrency=compile_concurrency(section.at("limits")),
         description=section.get("description"),
         options=MappingProxyType(section.get("options") or {}),
     )
 
 
-def _price(section: Section) -> Price | None:
-    if section.value is None:
-        return None
-    amounts: dict[str, Any] = {}
-    for key, place in section.each():
-        try:
-            amounts[_PRICES[key]] = nano_usd(place.value)
-        except ValueError as error:
-            place.error(f"{key} is {place.show()}, which {error}")
-    return Price(**amounts)
+def _own_timeouts(section: Section, inherited: Timeouts) -> Timeouts | None:
+    given = section.get("timeouts")
+    return None if given is None else compile_timeouts(given, inherited)
 
 
 def _whole(section: Section, key: str) -> int | None:

@@ -10,17 +10,26 @@ from types import MappingProxyType
 from gateway.config.model import Config, ModelAlias
 from gateway.config.names import nearest_names
 from gateway.plugin import voices_for
-from gateway.types import Model, Operation, Provider, Target
+from gateway.types import Model, Operation, Place, Provider, Target
 
 WILDCARD = "*"  # in an alias: any characters; as a target's model: whatever name the client gave
+
+EVERYBODY = "*"  # in a voice of routes.yaml: what it is called where a provider has no voice of its own of that name
 
 _NAME = re.compile(r"[A-Za-z0-9._:@/+-]{1,256}", re.ASCII)  # of a model, as clients may give it
 
 
-def make_target(provider: Provider, model: Model, voices: Mapping[str, Mapping[str, str]]) -> Target:
-    """Return the target; the voices of routes.yaml (provider -> logical -> vendor's) overlay the plugin's own."""
-    own = voices_for(provider.plugin, model)
-    return Target(provider, model, MappingProxyType({**own, **voices.get(provider.name, {})}))
+def make_target(
+    provider: Provider, model: Model, voices: Mapping[str, Mapping[str, str]], place: Place | None = None
+) -> Target:
+    """Return the target; the voices of routes.yaml (provider -> logical -> vendor's) overlay the plugin's own.
+
+    What stands there for everybody is another logical voice, and for a provider that has none of the name itself.
+    """
+    own = {**voices_for(provider.plugin, model), **voices.get(provider.name, {})}
+    stand_ins = voices.get(EVERYBODY, {}).items()
+    found = {name: own[logical] for name, logical in stand_ins if name not in own and logical in own}
+    return Target(provider, model, MappingProxyType({**own, **found}), place)
 
 
 def resolve(config: Config, name: str, operation: Operation) -> tuple[ModelAlias | None, tuple[Target, ...]]:
@@ -28,7 +37,8 @@ def resolve(config: Config, name: str, operation: Operation) -> tuple[ModelAlias
     provider with a model of that name.
 
     The targets are complete: where an alias takes any name of a provider, that provider's row of the name stands, or a
-    bare model without a price. (None, ()) means the name is not known; an alias without targets says in `off` why.
+    bare model with the price that prices.yaml has for it. (None, ()) means the name is not known; an alias without
+    targets says in `off` why.
     """
     if not _NAME.fullmatch(name) or ".." in name:
         return None, ()  # a wildcard would carry it into a vendor's URL
@@ -86,5 +96,6 @@ def _filled(target: Target, name: str, voices: Mapping[str, Mapping[str, str]]) 
         return (target,)
     row = target.provider.models.get(name)
     if row is None:
-        return (make_target(target.provider, replace(target.model, name=name), voices),)
-    return (make_target(target.provider, row, voices),) if row.operation == target.model.operation else ()
+        priced = replace(target.model, name=name, price=target.provider.prices.get(name))
+        return (make_target(target.provider, priced, voices, target.place),)
+    return (make_target(target.provider, row, voices, target.place),) if row.operation == target.model.operation else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from gateway.config.concurrency import compile_concurrency
 from gateway.config.document import Section
 from gateway.config.model import Cors, Server
 from gateway.config.quantities import listen_address
@@ -16,8 +17,10 @@ _PLAIN = (
     "body_timeout_s",
     "write_timeout_s",
     "shutdown_s",
+    "shutdown_grace_s",
     "metrics",
     "log_level",
+    "workers",
 )
 
 
@@ -35,6 +38,7 @@ def compile_server(section: Section) -> Server:
         host=host,
         port=port,
         cors=_cors(section.at("cors")),
+        concurrency=compile_concurrency(section),
         gzip_min_bytes=None if gzip_min_bytes == "none" else gzip_min_bytes,
         **{name: type(getattr(default, name))(section.get(name)) for name in _PLAIN if name in section},
     )

@@ -6,14 +6,21 @@ import ipaddress
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
+from gateway.config.choices import check_choices
 from gateway.config.document import Section
+from gateway.config.key_checks import check_budgets, declared_keys, warn_of_scopes
 from gateway.config.model import Config, Route
 from gateway.config.names import unknown
-from gateway.config.resolve import WILDCARD, resolve
+from gateway.config.pipeline import check_pipeline
+from gateway.config.resolve import resolve
 from gateway.config.routes import Routes
-from gateway.types import Model, Operation, Provider
+from gateway.config.semantic import check_semantic
+from gateway.config.unpriced import check_budget, warn_of_unpriced
+from gateway.config.workers import check_workers
+from gateway.types import Limit, Operation, Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +39,21 @@ def validate(
     for route, section in routes.rows:
         if route.model not in faulty.models:
             _check_model(route, section, config, routes_root, dialects[route.dialect])
-        if route.quota is not None and route.quota.budget is not None:
+        _check_fallbacks(route, section, config, routes_root, dialects[route.dialect], faulty.models)
+        check_pipeline(route, section, config, faulty.models)
+        check_semantic(route, section, config, routes_root, faulty.models)
+        if route.quota is not None and route.quota.budgets:
             _check_prices(route, section, config, dialects[route.dialect], faulty.providers)
+    used = frozenset(name for route, _ in routes.rows for name in _operations(route, dialects[route.dialect]))
+    _check_limits(config, routes, routes_root, used, faulty)
     for name, provider in config.providers.items():
         _check_loop(providers_root.at("providers").at(name).at("base_url"), provider, config)
+    warn_of_unpriced(config, providers_root.at("providers"), faulty.providers)
+    check_budgets(config, routes_root, used, faulty.providers)
+    warn_of_scopes(config, routes_root, faulty.providers, faulty.models)
+    check_choices(config, routes_root)
     _check_access(config, routes_root)
+    check_workers(config, routes_root, providers_root)
 
 
 def _check_model(route: Route, section: Section, config: Config, root: Section, operation: Operation) -> None:
@@ -59,61 +76,67 @@ def _check_model(route: Route, section: Section, config: Config, root: Section, 
     place.error(f"model '{route.model}' is not in models{unknown(route.model, known)}")
 
 
+def _check_fallbacks(
+    route: Route, section: Section, config: Config, root: Section, operation: Operation, faulty: frozenset[str]
+) -> None:
+    """What failover names in place of a model has to be one, of the same operation."""
+    place = (section if "failover" in section else root.at("defaults")).at("failover")
+    if operation != "chat" and "failover" not in section:
+        return  # of the defaults each route takes what is for it
+    for fault, named in route.failover.fallbacks.items():
+        for model in named.values():
+            if model in faulty or any(t.model.operation == operation for t in config.substitutes.get(model, ())):
+                continue
+            is_off = any(alias.pattern == model and alias.operation == operation for alias in config.models)
+            if is_off:
+                continue  # none of its targets is on, which is told elsewhere
+            known = [alias.pattern for alias in config.models if alias.operation == operation]
+            place.at(fault).error(f"model '{model}' is not in models for {operation}{unknown(model, known)}")
+
+
 # ---------------------------------------------------------------- budgets need prices
 
 
 def _check_prices(route: Route, section: Section, config: Config, operation: Operation, faulty: frozenset[str]) -> None:
-    """A model that is off today is reachable tomorrow, so credentials do not matter here; `enabled: false` does."""
-    if operation in ("models", "voices", "proxy"):
-        return
-    unpriced = sorted({name for name in _unpriced(config, operation) if name.partition("/")[0] not in faulty})
-    if not unpriced:
-        return
-    names = ", ".join(unpriced[:5]) + (f" and {len(unpriced) - 5} more" if len(unpriced) > 5 else "")
-    message = (
-        f"{route.name} has a budget but can reach {operation} models without a price: {names}; price them, 0 if free"
-    )
-    if any(name.endswith(WILDCARD) for name in unpriced):
-        message += ", and let no pattern take any model of a provider"
     place = section.at("quota")
-    (place.at("budget") if "budget" in place else section.at("path")).error(message)
+    place = place.at("budget") if "budget" in place else section.at("path")
+    check_budget(route.name, place, config, _operations(route, operation), faulty)
 
 
-def _unpriced(config: Config, operation: Operation) -> Iterator[str]:
-    for provider in config.providers.values():
-        if _is_disabled(provider):
-            continue
-        for model in provider.models.values():
-            if model.operation == operation and not is_priced(model):
-                yield f"{provider.name}/{model.name}"
-    for alias in config.models:
-        if alias.operation == operation and WILDCARD in alias.pattern:
-            names = [target.name for target in alias.targets] + [name for name, _ in alias.off]
-            yield from (
-                name
-                for name in names
-                if name.endswith(f"/{WILDCARD}") and not _is_disabled(config.providers[name.partition("/")[0]])
-            )
+def _operations(route: Route, operation: Operation) -> tuple[Operation, ...]:
+    """Return what a route asks vendors for."""
+    return tuple(step.operation for step in route.pipeline.steps) if route.pipeline is not None else (operation,)
 
 
-def _is_disabled(provider: Provider) -> bool:
-    return (provider.off_reason or "").startswith("disabled ")
+def _check_limits(config: Config, routes: Routes, root: Section, used: frozenset[Operation], faulty: Faulty) -> None:
+    """Budgets of limits need prices, and what they degrade to has to be a model."""
+    for limit in config.limits:
+        place = root.at("limits").at(limit.name)
+        if limit.budgets:
+            wanted = limit.only.get("operation")
+            reached = [name for name in sorted(used) if wanted is None or any(fnmatchcase(name, at) for at in wanted)]
+            only = limit.only.get("provider")
+            check_budget(f"limit '{limit.name}'", place.at("budget"), config, reached, faulty.providers, only)
+    for limit, place in _degrading(config, routes, root):
+        if not limit.budgets:
+            place.error("at_budget has no meaning without a budget")
+        for model in set(limit.degrade.values()) - config.substitutes.keys() - faulty.models:
+            known = [alias.pattern for alias in config.models]
+            place.at("degrade").error(f"model '{model}' is not in models{unknown(model, known)}")
 
 
-def is_priced(model: Model) -> bool:
-    """Return whether the model's price covers what its operation uses."""
-    price = model.price
-    if price is None:
-        return False
-    if price.per_request is not None:
-        return True
-    has_tokens = price.input_per_mtok is not None and price.output_per_mtok is not None
-    return {
-        "chat": has_tokens,
-        "embeddings": price.input_per_mtok is not None,
-        "speech": price.per_mchar is not None or price.per_audio_minute is not None or has_tokens,
-        "transcription": price.per_audio_minute is not None or has_tokens,
-    }.get(model.operation, True)
+def _degrading(config: Config, routes: Routes, root: Section) -> Iterator[tuple[Limit, Section]]:
+    for limit in config.limits:
+        if limit.degrade:
+            yield limit, root.at("limits").at(limit.name).at("at_budget")
+    for route, section in routes.rows:
+        if route.quota is not None and route.quota.degrade:
+            place = section if "quota" in section else root.at("defaults")
+            yield route.quota, place.at("quota").at("at_budget")
+    for key, place in declared_keys(config, root):
+        for limit in key.limits:
+            if limit.degrade:
+                yield limit, place.at("limits").at("at_budget")
 
 
 # ---------------------------------------------------------------- loops and access

@@ -9,10 +9,21 @@ from typing import Protocol
 from gateway.dialects.anthropic_count_tokens import AnthropicCountTokens
 from gateway.dialects.anthropic_messages import AnthropicMessages
 from gateway.dialects.anthropic_models import AnthropicModels
+from gateway.dialects.deepgram_listen import DeepgramListen
+from gateway.dialects.deepgram_listen_live import DeepgramListenLive
+from gateway.dialects.deepgram_models import DeepgramModels
+from gateway.dialects.deepgram_speak import DeepgramSpeak
+from gateway.dialects.deepgram_speak_live import DeepgramSpeakLive
+from gateway.dialects.elevenlabs_stt import ElevenLabsStt
+from gateway.dialects.elevenlabs_tts import ElevenLabsTts
+from gateway.dialects.elevenlabs_voices import ElevenLabsVoices
 from gateway.dialects.gemini_count_tokens import GeminiCountTokens
 from gateway.dialects.gemini_embed import GeminiEmbed
 from gateway.dialects.gemini_generate import GeminiGenerate, GeminiStream
 from gateway.dialects.gemini_models import GeminiModels
+from gateway.dialects.google_recognize import GoogleRecognize
+from gateway.dialects.google_synthesize import GoogleSynthesize
+from gateway.dialects.google_voices import GoogleVoices
 from gateway.dialects.native_llm import NativeGenerate
 from gateway.dialects.native_stt import NativeStt
 from gateway.dialects.native_tts import NativeTts
@@ -21,9 +32,13 @@ from gateway.dialects.openai_chat import OpenAIChat
 from gateway.dialects.openai_completions import OpenAICompletions
 from gateway.dialects.openai_embeddings import OpenAIEmbeddings
 from gateway.dialects.openai_models import OpenAIModels
+from gateway.dialects.openai_realtime import OpenAIRealtime
 from gateway.dialects.openai_responses import OpenAIResponses
 from gateway.dialects.openai_speech import OpenAISpeech
 from gateway.dialects.openai_transcription import OpenAITranscription, OpenAITranslation
+from gateway.dialects.pipeline import PipelineDialect
+from gateway.dialects.polly_speech import PollySpeech
+from gateway.dialects.polly_voices import PollyVoices
 from gateway.dialects.prompt import PromptDialect
 from gateway.dialects.proxy import Proxy
 from gateway.errors import GatewayError
@@ -36,8 +51,13 @@ class Dialect(Protocol):
     name: str
     operation: Operation
     takes_form: bool  # the body is multipart/form-data instead of JSON
-    # Optional: `takes_upload: bool`, the body may be anything and is spooled; `bind(route) -> Dialect`, each route has
-    # a dialect of its own.
+    # Optional: `indifferent`, names of fields that decide nothing of an answer; `mode_fields`, of those that say only
+    # how it is sent, where normal events carry all of it; `takes_upload: bool`, the body may be anything and is
+    # spooled; `bind(route) -> Dialect`, each route has a dialect of its own; `own_fields`, those in `extra` that the
+    # dialect sees to, so that the others are told as dropped; `inputs`, how recordings come in this format whatever the
+    # route says; `signed_service`, requests may be signed, for a service of that name; `error_head(error, request_id)
+    # -> (status, headers)`, of an answer that is an error, where the vendor's clients go by others than ours. A
+    # dialect of live audio is a `LiveDialect` (live.py) as well.
 
     def decode(self, inbound: Inbound) -> Ask:
         """Read a request. Raises InvalidRequest naming the field."""
@@ -70,6 +90,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
             NativeStt(),
             NativeVoices(),
             PromptDialect(),
+            PipelineDialect(),
             Proxy(),
             AnthropicMessages(),
             AnthropicCountTokens(),
@@ -79,6 +100,20 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
             GeminiEmbed(),
             GeminiModels(),
             GeminiCountTokens(),
+            DeepgramListen(),
+            DeepgramSpeak(),
+            DeepgramModels(),
+            ElevenLabsTts(),
+            ElevenLabsStt(),
+            ElevenLabsVoices(),
+            GoogleSynthesize(),
+            GoogleVoices(),
+            GoogleRecognize(),
+            PollySpeech(),
+            PollyVoices(),
+            DeepgramListenLive(),
+            DeepgramSpeakLive(),
+            OpenAIRealtime(),
         )
     }
 )

@@ -20,6 +20,8 @@ class AnthropicMessages:
     name = "anthropic.messages"
     operation: Operation = "chat"
     takes_form = False
+    indifferent = frozenset({"metadata"})  # whose the vendor's client is
+    mode_fields = frozenset({"stream"})
     field_names: Mapping[str, str] = MappingProxyType(  # fields of `Chat` that are called something else here
         {
             "max_output_tokens": "max_tokens",

@@ -58,6 +58,8 @@ def cost_usd(call: Call) -> float | None:
     """Return what all attempts cost together, 0 for what came from memory, None where a price is not known."""
     if call.receipt.cache == "hit":
         return 0.0
+    if any(attempt.is_unpriced for attempt in call.receipt.attempts):
+        return None
     cost = call.receipt.cost_nano_usd
     return None if cost is None else cost / NANO_USD
 

@@ -36,6 +36,7 @@ _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 class NativeGenerate(Native):
     name = "native.generate"
     operation: Operation = "chat"
+    indifferent = frozenset({"user"})
 
     def decode(self, inbound: Inbound) -> Ask:
         fields = read_fields(inbound.body, _FIELDS)

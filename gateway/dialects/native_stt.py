@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.config.names import unknown
 from gateway.dialects.native import JSON, Native, answer
-from gateway.dialects.recording import URL_FIELD, read_audio, read_values
+from gateway.dialects.recording import URL_FIELD, read_audio, read_temperature, read_values
 from gateway.errors import InvalidRequest, UpstreamCut
 from gateway.types import (
     Ask,
@@ -48,7 +48,7 @@ class NativeStt(Native):
             duration_s=facts.duration_s,
             language=given.get("language") or None,
             prompt=given.get("prompt") or None,
-            temperature=_temperature(given.get("temperature")),
+            temperature=read_temperature(given.get("temperature") or None, 1),
             sound=facts.sound,
             url=url,
             fields=fields,
@@ -91,18 +91,6 @@ def _check(inbound: Inbound, values: Mapping[str, Sequence[str]]) -> None:
             raise InvalidRequest(
                 f"{name[:60]!r} is not a file of this endpoint; send the audio as 'file'", param="file"
             )
-
-
-def _temperature(text: str | None) -> float | None:
-    if not text:
-        return None
-    try:
-        temperature = float(text)
-    except ValueError:
-        temperature = -1.0
-    if not 0 <= temperature <= 1:
-        raise InvalidRequest(f"'temperature' must be a number from 0 to 1; it is {text[:60]!r}", param="temperature")
-    return temperature
 
 
 def _timed(items: tuple[Segment, ...] | tuple[Word, ...]) -> list[dict[str, Any]] | None:

@@ -28,6 +28,7 @@ _FIELDS = (
 class NativeTts(Native):
     name = "native.tts"
     operation: Operation = "speech"
+    indifferent = frozenset({"encoding"})
 
     def decode(self, inbound: Inbound) -> Ask:
         fields = read_fields(inbound.body, _FIELDS)

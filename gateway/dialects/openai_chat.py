@@ -31,6 +31,8 @@ class OpenAIChat:
     name = "openai.chat"
     operation: Operation = "chat"
     takes_form = False
+    indifferent = frozenset({"user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"})
+    mode_fields = frozenset({"stream", "stream_options"})
     field_names: Mapping[str, str] = MappingProxyType(  # fields of `Chat` that are called something else here
         {"output_format": "response_format", "max_output_tokens": "max_completion_tokens"}
     )

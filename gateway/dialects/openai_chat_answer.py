@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import json, sse
+from gateway.dialects.openai_usage_cost import cost_member, untouched_but_for_cost
 from gateway.types import Call, Chat, Done, Event, Rendered, TextDelta, ToolDelta, Units, Usage, Verbatim
 
 DONE = sse.write(b"[DONE]")
@@ -20,9 +21,14 @@ async def encode_chat(call: Call, events: AsyncIterator[Event]) -> Rendered:
     """Render a whole chat answer, or start to render a streamed one."""
     first = await anext(events, None)
     if isinstance(first, Verbatim):
-        body = _untouched(first, events)
         content_type = first.content_type or "application/json"
-        return Rendered(content_type, body if call.stream else b"".join([chunk async for chunk in body]))
+        if not call.stream:
+            rest = [event.data async for event in events if isinstance(event, Verbatim)]
+            return Rendered(content_type, b"".join((first.data, *rest)))
+        wants_cost = isinstance(call.body, Chat) and call.body.wants_usage
+        return Rendered(
+            content_type, untouched_but_for_cost(call, first, events) if wants_cost else _untouched(first, events)
+        )
     if call.stream:
         return Rendered("text/event-stream; charset=utf-8", _stream(call, _chained(first, events)))
     return Rendered("application/json", await _whole(call, _chained(first, events)))
@@ -151,7 +157,7 @@ async def _stream(call: Call, events: AsyncIterator[Event]) -> AsyncIterator[byt
         elif isinstance(event, Usage):
             units = event.units
     if call.body.wants_usage:
-        yield sse.write(json.dumps(chunk | {"choices": [], "usage": usage_object(units)}))
+        yield sse.write(json.dumps(chunk | {"choices": [], "usage": usage_object(units) | cost_member(call)}))
     yield DONE
 
 

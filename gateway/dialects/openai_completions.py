@@ -14,6 +14,7 @@ from gateway import json, sse
 from gateway.dialects.fields import Fields, kind, parse_object
 from gateway.dialects.openai_chat_answer import DONE, usage_object
 from gateway.dialects.openai_errors import encode_json_error, encode_sse_error
+from gateway.dialects.openai_usage_cost import cost_member
 from gateway.errors import GatewayError
 from gateway.types import (
     Ask,
@@ -49,6 +50,7 @@ class OpenAICompletions:
     name = "openai.completions"
     operation: Operation = "chat"
     takes_form = False
+    indifferent = frozenset({"user"})
     field_names: Mapping[str, str] = MappingProxyType({"max_output_tokens": "max_tokens"})
 
     def decode(self, inbound: Inbound) -> Ask:
@@ -160,7 +162,7 @@ async def _stream(call: Call, first: Event | None, events: AsyncIterator[Event])
             units = event.units
         event = await anext(events, None)
     if call.body.wants_usage:
-        yield sse.write(json.dumps(frame | {"choices": [], "usage": usage_object(units)}))
+        yield sse.write(json.dumps(frame | {"choices": [], "usage": usage_object(units) | cost_member(call)}))
     yield DONE
 
 

@@ -22,6 +22,7 @@ class OpenAIEmbeddings:
     name = "openai.embeddings"
     operation: Operation = "embeddings"
     takes_form = False
+    indifferent = frozenset({"user"})
 
     def decode(self, inbound: Inbound) -> Ask:
         fields = parse_object(inbound.body)

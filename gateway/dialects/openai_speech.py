@@ -20,6 +20,7 @@ class OpenAISpeech:
     name = "openai.speech"
     operation: Operation = "speech"
     takes_form = False
+    indifferent = frozenset({"stream_format"})
 
     def decode(self, inbound: Inbound) -> Ask:
         fields = parse_object(inbound.body)

@@ -9,7 +9,7 @@ from gateway import json, sse
 from gateway.audio.segments import segments_of
 from gateway.audio.transcript import diarized_segment, render
 from gateway.dialects.openai_errors import encode_json_error, encode_sse_error
-from gateway.dialects.recording import read_audio, read_values
+from gateway.dialects.recording import read_audio, read_temperature, read_values
 from gateway.errors import GatewayError, InvalidRequest, UpstreamCut
 from gateway.types import (
     Ask,
@@ -19,6 +19,7 @@ from gateway.types import (
     Operation,
     Recording,
     Rendered,
+    TextDelta,
     Transcript,
     TranscriptFormat,
     Units,
@@ -37,6 +38,7 @@ class OpenAITranscription:
     name = "openai.transcription"
     operation: Operation = "transcription"
     takes_form = True
+    mode_fields = frozenset({"stream"})
     is_translation = False
     formats: tuple[str, ...] = FORMATS
 
@@ -51,7 +53,7 @@ class OpenAITranscription:
             language=_one(values, "language"),
             prompt=_one(values, "prompt"),
             format=cast(TranscriptFormat, _one(values, "response_format", self.formats) or "json"),
-            temperature=_temperature(values),
+            temperature=read_temperature(_one(values, "temperature"), 1),
             granularities=_granularities(values),
             is_translation=self.is_translation,
             sound=facts.sound,
@@ -68,6 +70,8 @@ class OpenAITranscription:
             body = _untouched(first, events)
             content_type = first.content_type or "application/json"
             return Rendered(content_type, body if call.stream else b"".join([chunk async for chunk in body]))
+        if call.stream and isinstance(first, TextDelta) and call.body.format != "diarized_json":
+            return Rendered("text/event-stream; charset=utf-8", _progress(first, events))
         transcript, units = await _gather(first, events)
         if call.stream:
             is_diarized = call.body.format == "diarized_json"
@@ -97,19 +101,6 @@ def _one(values: dict[str, list[str]], name: str, choices: tuple[str, ...] = ())
     if choices and given[0] not in choices:
         raise InvalidRequest(f"'{name}' must be one of {', '.join(choices)}; it is {given[0][:60]!r}", param=name)
     return given[0]
-
-
-def _temperature(values: dict[str, list[str]]) -> float | None:
-    text = _one(values, "temperature")
-    if text is None:
-        return None
-    try:
-        temperature = float(text)
-    except ValueError:
-        temperature = -1.0
-    if not 0 <= temperature <= 1:
-        raise InvalidRequest(f"'temperature' must be a number from 0 to 1; it is {text[:60]!r}", param="temperature")
-    return temperature
 
 
 def _granularities(values: dict[str, list[str]]) -> frozenset[Literal["word", "segment"]]:
@@ -143,6 +134,23 @@ async def _gather(first: Event | None, events: AsyncIterator[Event]) -> tuple[Tr
     return transcript, units
 
 
+async def _progress(first: TextDelta, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+    """Write the text down as it comes, piece by piece of a long recording, and the end."""
+    transcript: Transcript | None = None
+    units = Units()
+    yield _delta(first.text)
+    async for event in events:
+        if isinstance(event, TextDelta):
+            yield _delta(event.text)
+        elif isinstance(event, Transcript):
+            transcript = event
+        elif isinstance(event, Usage):
+            units = event.units
+    if transcript is None:
+        raise UpstreamCut("the answer holds no transcript")
+    yield _done(transcript, units)
+
+
 async def _stream(transcript: Transcript, units: Units, *, is_diarized: bool) -> AsyncIterator[bytes]:
     """One delta a segment where the segments make up the text, else one delta, and the end."""
     segments = segments_of(transcript, by_speaker=is_diarized)
@@ -154,6 +162,14 @@ async def _stream(transcript: Transcript, units: Units, *, is_diarized: bool) ->
         if is_diarized:
             yield sse.write(json.dumps(diarized_segment(number, segment)))
     if not is_whole and not is_diarized:
-        yield sse.write(json.dumps({"type": "transcript.text.delta", "delta": transcript.text}))
+        yield _delta(transcript.text)
+    yield _done(transcript, units)
+
+
+def _delta(text: str) -> bytes:
+    return sse.write(json.dumps({"type": "transcript.text.delta", "delta": text}))
+
+
+def _done(transcript: Transcript, units: Units) -> bytes:
     usage = {"type": "duration", "seconds": units.audio_seconds}
-    yield sse.write(json.dumps({"type": "transcript.text.done", "text": transcript.text, "usage": usage}))
+    return sse.write(json.dumps({"type": "transcript.text.done", "text": transcript.text, "usage": usage}))

@@ -66,6 +66,21 @@ def checked_url(url: str) -> str:
     return url
 
 
+def read_temperature(text: str | None, most: int) -> float | None:
+    """Return a form's `temperature`, None where it has none. Raises InvalidRequest beyond 0 to `most`."""
+    if text is None:
+        return None
+    try:
+        temperature = float(text)
+    except ValueError:
+        temperature = -1.0
+    if not 0 <= temperature <= most:
+        raise InvalidRequest(
+            f"'temperature' must be a number from 0 to {most}; it is {text[:60]!r}", param="temperature"
+        )
+    return temperature
+
+
 def _upload(inbound: Inbound, names: Sequence[str]) -> tuple[str, Upload | None]:
     if inbound.form is None:
         return names[0], inbound.upload

@@ -8,7 +8,7 @@ target is refused. Whatever would change what the answer is (tools, its shape, t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Generic, TypeVar
 
 from gateway.config.model import Config, Route
@@ -28,6 +28,7 @@ from gateway.types import (
     Model,
     OutputFormat,
     Part,
+    Recording,
     Reply,
     Speech,
     Target,
@@ -35,9 +36,10 @@ from gateway.types import (
     ToolChoice,
     ToolResult,
     ToolUse,
+    replace,
 )
 
-Asked = TypeVar("Asked", Chat, Speech)
+Asked = TypeVar("Asked", Chat, Speech, Recording)
 
 DROPPED_HEADER = "x-gateway-dropped"
 MAX_BYTES_PER_TOKEN = 8  # no ordinary text has longer tokens, so that nothing is refused that would have fitted
@@ -75,11 +77,12 @@ class Refusal:
 
     param: str
     reason: str
+    is_too_long: bool = False  # of a text that the model cannot hold
 
 
 @dataclass(frozen=True, slots=True)
 class Fit(Generic[Asked]):
-    """A chat or speech as a target can take it, and the names of what was left out for that."""
+    """A chat, speech or recording as a target can take it, and the names of what was left out for that."""
 
     body: Asked
     dropped: tuple[str, ...] = ()
@@ -92,26 +95,32 @@ def build(route: Route, config: Config, services: Services) -> Middleware | None
 async def adapt(call: Call, handler: Handler) -> Reply:
     """Send the attempt out with what its target takes. Raises UnsupportedByTarget where that will not do."""
     target = call.target
-    if target is None or not isinstance(call.body, Chat | Speech):
+    if target is None or not isinstance(call.body, Chat | Speech | Recording):
         return await handler(call)
-    call.receipt.headers.pop(DROPPED_HEADER, None)  # of an attempt before this one
     if isinstance(call.body, Speech):
-        fitted: Fit[Chat] | Fit[Speech] | Refusal = fit_speech(call, target)
+        fitted: Fit[Chat] | Fit[Speech] | Fit[Recording] | Refusal = fit_speech(call, target)
+    elif isinstance(call.body, Recording):
+        fitted = fit_recording(call, target)
     else:
         fitted = fit(call, target, is_verbatim=call.is_verbatim)
     if isinstance(fitted, Refusal):
         raise UnsupportedByTarget(f"{target.name} {fitted.reason}", param=fitted.param)
+    dropped = (call.wish, *fitted.dropped) if call.wish else fitted.dropped
+    if dropped:
+        call.told[DROPPED_HEADER] = ",".join(dropped)
     if fitted.dropped:
-        call.receipt.headers[DROPPED_HEADER] = ",".join(fitted.dropped)
         call = replace(call, body=fitted.body, is_verbatim=False)
     return await handler(call)
 
 
 def refusal(call: Call, target: Target) -> Refusal | None:
-    """Return why the target cannot take the chat or speech of `call` in whatever form, or None where it can."""
+    """Return why the target cannot take what `call` asks for in whatever form, or None where it can."""
     if isinstance(call.body, Speech):
         unspeakable = fit_speech(call, target)
         return unspeakable if isinstance(unspeakable, Refusal) else None
+    if isinstance(call.body, Recording):
+        unwritable = fit_recording(call, target)
+        return unwritable if isinstance(unwritable, Refusal) else None
     fitted = fit(call, target, is_verbatim=is_native(call, target))
     return fitted if isinstance(fitted, Refusal) else None
 
@@ -145,11 +154,28 @@ def fit_speech(call: Call, target: Target) -> Fit[Speech] | Refusal:
     """Return the text as the target speaks it, or why it cannot: how it is to be spoken is all that may be left out."""
     speech = call.body
     assert isinstance(speech, Speech)
-    if not speech.instructions or "instructions" not in target.model.refuses | lacking(call, target):
-        return Fit(speech)
-    if _policy(target) == "reject":
-        return Refusal("instructions", _rejection(["instructions"], None))
-    return Fit(replace(speech, instructions=None), ("instructions",))
+    dropped = _unsent(call, speech.extra)
+    if speech.instructions and "instructions" in target.model.refuses | lacking(call, target):
+        dropped = (*dropped, "instructions")
+        speech = replace(speech, instructions=None)
+    if dropped and _policy(target) == "reject":
+        return Refusal(dropped[0], _rejection(dropped, None))
+    return Fit(speech, dropped)
+
+
+def fit_recording(call: Call, target: Target) -> Fit[Recording] | Refusal:
+    """Return the recording, with the names of what its dialect knows and nobody is sent, or why that will not do."""
+    assert isinstance(call.body, Recording)
+    dropped = _unsent(call, call.body.extra)
+    if dropped and _policy(target) == "reject":
+        return Refusal(dropped[0], _rejection(dropped, None))
+    return Fit(call.body, dropped)
+
+
+def _unsent(call: Call, extra: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the fields that no provider is sent, where the dialect says which are its own affair."""
+    own: frozenset[str] | None = getattr(DIALECTS.get(call.dialect), "own_fields", None)
+    return () if own is None else tuple(sorted(name for name in extra if name not in own))
 
 
 def _named(call: Call, names: Collection[str]) -> list[str]:
@@ -245,7 +271,7 @@ def _too_long(chat: Chat, model: Model) -> Refusal | None:
     least = sum(_text_bytes(part) for message in chat.messages for part in message.parts) // MAX_BYTES_PER_TOKEN
     if least <= model.context_tokens:
         return None
-    return Refusal("messages", f"holds {model.context_tokens} tokens; this text has at least {least}")
+    return Refusal("messages", f"holds {model.context_tokens} tokens; this text has at least {least}", True)
 
 
 def _text_bytes(part: Part) -> int:

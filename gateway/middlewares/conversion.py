@@ -46,8 +46,8 @@ def plan(call: Call, target: Target, refuses: Refuses) -> Plan | None:
     `refuses` says whether the target takes a call as it stands.
     """
     speech = call.body
-    if not isinstance(speech, Speech) or not is_allowed(target):
-        return None
+    if not isinstance(speech, Speech) or not (call.is_part or is_allowed(target)):
+        return None  # what is joined is decoded and made anew anyway
     wanted = audio_format(speech.format, speech.sample_rate_hz or PCM_RATE_HZ)
     if wanted.sample_rate_hz not in RATES_HZ.get(wanted.name, ()):
         return None

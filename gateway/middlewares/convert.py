@@ -44,7 +44,6 @@ class Convert:
         target = call.target
         if target is None or not isinstance(call.body, Speech):
             return await handler(call)
-        call.receipt.headers.pop(CONVERTED_HEADER, None)  # of an attempt before this one
         plan = usable.conversion(call, target)
         if plan is None:
             reply = await handler(call)
@@ -63,7 +62,7 @@ class Convert:
         except BaseException:
             await conversion.close()
             raise
-        stall_s = call.target.provider.timeouts.idle_s + GRACE_S
+        stall_s = (call.timeouts or call.target.timeouts).idle_s + GRACE_S
         events = _made(_Source(reply.events), plan, call, conversion, stall_s)
         return Reply(events, (*reply.closers, conversion.close))
 
@@ -157,6 +156,4 @@ async def _with_header(chunks: AsyncIterator[bytes], wanted: AudioFormat) -> Asy
 
 
 def _note(call: Call, given: AudioFormat, wanted: AudioFormat) -> None:
-    call.receipt.headers[CONVERTED_HEADER] = (
-        f"{given.name} {given.sample_rate_hz} -> {wanted.name} {wanted.sample_rate_hz}"
-    )
+    call.told[CONVERTED_HEADER] = f"{given.name} {given.sample_rate_hz} -> {wanted.name} {wanted.sample_rate_hz}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import replace
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
 
 from gateway.config.model import Config, Route
-from gateway.middlewares.estimate import cost_nano_usd, estimated_units
+from gateway.errors import UpstreamTimeout
+from gateway.middlewares.estimate import cost_nano_usd, estimated_units, input_of
 from gateway.services import Services
+from gateway.stores.calibration import Calibration
 from gateway.types import (
     Attempt,
     Call,
@@ -21,32 +24,57 @@ from gateway.types import (
     Units,
     Usage,
     Verbatim,
+    replace,
 )
 
 
 def build(route: Route, config: Config, services: Services) -> Middleware | None:
-    return meter
+    return Meter(services.calibration)
 
 
-async def meter(call: Call, handler: Handler) -> Reply:
-    """Meter one attempt. What an attempt used that a client never saw is charged all the same: the vendor does."""
-    attempt = call.receipt.last
-    if attempt is None:
-        raise RuntimeError("failover opens the attempt before cost sees it")
-    bill = _Bill(call, attempt)
-    reply = await handler(call)
-    return Reply(_read_along(reply.events, bill), (bill.close, *reply.closers))
+class Meter:
+    def __init__(self, calibration: Calibration, wall_clock: Callable[[], float] = time.time) -> None:
+        self._calibration = calibration
+        self._wall_clock = wall_clock
+
+    async def __call__(self, call: Call, handler: Handler) -> Reply:
+        """Meter one attempt. What an attempt used that a client never saw is charged all the same: the vendor does."""
+        attempt = call.attempt
+        if attempt is None:
+            raise RuntimeError("failover opens the attempt before cost sees it")
+        bill = _Bill(call, attempt, self._calibration, self._wall_clock)
+        try:
+            reply = await handler(call)
+        except (UpstreamTimeout, asyncio.CancelledError) as error:
+            if isinstance(error, UpstreamTimeout) or _is_given_up(attempt):
+                attempt.is_unpriced = _is_unpriced(call)
+                bill.settle()  # what was sent has been read by then, and is charged for
+            raise
+        # Known before the head is sent, so that it can say so. Counting tokens is free everywhere.
+        attempt.is_unpriced = _is_unpriced(call)
+        return Reply(_read_along(reply.events, bill), (bill.close, *reply.closers))
 
 
 class _Bill:
     """What went by: the usage the vendor gave, and how much content. Settled once: at the end, or when it is closed."""
 
-    __slots__ = ("_attempt", "_call", "_is_settled", "content_bytes", "content_events", "usage")
+    __slots__ = (
+        "_attempt",
+        "_calibration",
+        "_call",
+        "_is_settled",
+        "_wall_clock",
+        "content_bytes",
+        "content_events",
+        "usage",
+    )
 
-    def __init__(self, call: Call, attempt: Attempt) -> None:
+    def __init__(self, call: Call, attempt: Attempt, calibration: Calibration, wall_clock: Callable[[], float]) -> None:
         self._call = call
         self._attempt = attempt
+        self._calibration = calibration
         self._is_settled = False
+        self._wall_clock = wall_clock
         self.usage: Usage | None = None
         self.content_events = 0
         self.content_bytes = 0
@@ -60,20 +88,44 @@ class _Bill:
         if self.usage is not None:
             attempt.units = self.usage.units
         if attempt.is_estimated:
-            seen = estimated_units(call, self.content_events, self.content_bytes)
-            attempt.units = seen if self.usage is None else _at_least(self.usage.units, seen.output_tokens)
+            factor = self._calibration.factor(attempt.target)
+            seen = estimated_units(call, self.content_events, self.content_bytes, factor)
+            attempt.units = seen if self.usage is None else _at_least(self.usage.units, seen)
+        else:
+            _learn(self._calibration, call, attempt)
         price = call.target.model.price if call.target is not None else None
         if price is not None:
-            attempt.cost_nano_usd = cost_nano_usd(attempt.units, price)
+            attempt.cost_nano_usd = cost_nano_usd(attempt.units, price, self._wall_clock())
             call.receipt.cost_nano_usd = (call.receipt.cost_nano_usd or 0) + attempt.cost_nano_usd
 
     async def close(self) -> None:
         self.settle()
 
 
-def _at_least(units: Units, output_tokens: int) -> Units:
-    """What a vendor said before it was cut off: its input is exact, of its output more may have been seen since."""
-    return replace(units, output_tokens=max(units.output_tokens, output_tokens))
+def _is_given_up(attempt: Attempt) -> bool:
+    """Say whether failover has cancelled an attempt that took too long, rather than a client that has left."""
+    return attempt.outcome == "hedge_lost" or asyncio.get_running_loop().time() >= attempt.until_s
+
+
+def _is_unpriced(call: Call) -> bool:
+    return call.operation != "tokens" and (call.target is None or call.target.model.price is None)
+
+
+def _learn(calibration: Calibration, call: Call, attempt: Attempt) -> None:
+    """Let the estimates for this target follow what its vendor counted, where all of the input is text."""
+    given = input_of(call)
+    if given is not None and not given.other_tokens:
+        calibration.learn(attempt.target, given.text_tokens, attempt.units.input_tokens)
+
+
+def _at_least(units: Units, seen: Units) -> Units:
+    """What a vendor said before it was cut off: its input is exact, of its output more may have been seen since, and
+    of what a live session was given more may have gone by."""
+    return replace(
+        units,
+        output_tokens=max(units.output_tokens, seen.output_tokens),
+        audio_seconds=max(units.audio_seconds, seen.audio_seconds),
+    )
 
 
 async def _read_along(events: AsyncIterator[Event], bill: _Bill) -> AsyncIterator[Event]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from gateway import json
@@ -16,6 +16,8 @@ from gateway.chain import close
 from gateway.config.model import Config, LongInput, Prompt, Route
 from gateway.dialects.prompt import pieces
 from gateway.errors import BudgetExceeded, GatewayError, UpstreamError, UpstreamMalformed
+from gateway.middlewares import within
+from gateway.middlewares.estimate import summed
 from gateway.services import Services
 from gateway.types import (
     NANO_USD,
@@ -32,7 +34,6 @@ from gateway.types import (
     Reply,
     Text,
     TextDelta,
-    Units,
     Usage,
 )
 
@@ -129,8 +130,7 @@ class Prompting:
     async def _ask(self, call: Call, handler: Handler, chat: Chat) -> str:
         """Return the text of one answer. It is streamed, so that a long one is not taken for none."""
         self._check_cost(call.receipt)
-        # Chats at the same time must not take each other's attempts for their own.
-        own = replace(call.receipt, attempts=[], skipped=[], cost_nano_usd=None, headers={})
+        own = within.begun(call.receipt)
         reply: Reply | None = None
         text: list[str] = []
         size = 0
@@ -147,7 +147,7 @@ class Prompting:
         finally:
             if reply is not None:
                 await close(reply)
-            _merge(call.receipt, own)
+            within.merge(call.receipt, own)
         return "".join(text)
 
     def _check_cost(self, receipt: Receipt) -> None:
@@ -198,17 +198,8 @@ def _unfenced(text: str) -> str:
     return text
 
 
-def _merge(receipt: Receipt, own: Receipt) -> None:
-    receipt.attempts += own.attempts
-    receipt.skipped += [skipped for skipped in own.skipped if skipped not in receipt.skipped]
-    receipt.headers |= own.headers
-    if own.cost_nano_usd is not None:
-        receipt.cost_nano_usd = (receipt.cost_nano_usd or 0) + own.cost_nano_usd
-
-
 def _sum(receipt: Receipt) -> Usage:
-    units = [attempt.units for attempt in receipt.attempts]
-    total = Units(**{each.name: sum(getattr(one, each.name) for one in units) for each in fields(Units)})
+    total = summed(attempt.units for attempt in receipt.attempts)
     return Usage(total, any(attempt.is_estimated for attempt in receipt.attempts))
 
 

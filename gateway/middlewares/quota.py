@@ -1,114 +1,164 @@
-"""May they? Requests per window and money per period, for each key, or for each address where there is no key.
+"""May they? Requests, tokens, characters, audio and money per window or period, and calls at once; for whom YAML says.
 
-A refusal consumes nothing. Money is reserved at an upper estimate before the call and settled at what it cost after.
+What a call may use at most is held before it, and what it used is put in its place after, however it ends. A refusal
+consumes nothing.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any
 
-from gateway.config.model import Budget, Config, Route
-from gateway.errors import BudgetExceeded, RateLimited
-from gateway.middlewares.estimate import upper_cost
+from gateway.config.model import Config, Route
+from gateway.errors import BudgetExceeded, GatewayError, LimitsAway, RateLimited
+from gateway.middlewares.claims import Factor, Rule, claims_of, is_per_target, plain, rules_of, told, used
+from gateway.middlewares.tab import Tab, step_of
 from gateway.services import Services
-from gateway.stores.budgets import Budgets, Reservation
-from gateway.stores.rates import Rate, Rates
-from gateway.stores.shared_rates import SharedRates, Taken
-from gateway.types import NANO_USD, Call, Handler, Middleware, Reply
+from gateway.stores.limits import Claim, Hold, Limiter, Refusal, State
+from gateway.types import EMPTY, NANO_USD, Call, Facts, Handler, Limit, Live, Middleware, Rate, Reply, Target, replace
 
 
 def build(route: Route, config: Config, services: Services) -> Middleware | None:
-    if route.quota is None:
-        return None
-    rates = tuple(services.rates.parse(text) for text in route.quota.requests)
-    return Quota(rates, services.rates, route.quota.budget, services.budgets, services.shared_rates)
+    """Always there: a key may bring limits of its own."""
+    own = (route.quota,) if route.quota is not None else ()
+    limits = (*own, *(limit for limit in config.limits if not is_per_target(limit)))
+    return Quota(limits, services.limiter, config.substitutes, services.calibration.factor)
 
 
 class Quota:
     def __init__(
         self,
-        limits: tuple[Rate, ...],
-        rates: Rates,
-        budget: Budget | None,
-        budgets: Budgets,
-        shared: SharedRates | None = None,
+        limits: tuple[Limit, ...],
+        limiter: Limiter,
+        substitutes: Mapping[str, tuple[Target, ...]] = EMPTY,
+        factor: Factor = plain,
     ) -> None:
-        self._limits = limits
-        self._rates = rates
-        self._budget = budget
-        self._budgets = budgets
-        self._shared = shared
+        self._factor = factor
+        self._rules = rules_of(limits)
+        self._limiter = limiter
+        self._substitutes = substitutes
 
     async def __call__(self, call: Call, handler: Handler) -> Reply:
-        held = self._reserve(call)
+        rules = (*self._rules, *rules_of(call.client.limits)) if call.client.limits else self._rules
+        if not rules:
+            return await handler(call)
+        call, hold = await self._reserve(call, rules)
+        receipt = call.receipt
+        receipt.limits = hold.states
+        tab: Hold | Tab = hold
+        if isinstance(call.body, Live):
+            tab = Tab(self._limiter, hold, lambda what: claims_of(rules, step_of(call, what), self._factor), refused)
+            call.body.session.covers.append(tab.more)
+
+        def settle() -> None:
+            tab.settle(lambda claim: used(receipt.attempts, receipt.cost_nano_usd, claim))
+
+        async def close() -> None:
+            settle()
+
         try:
-            await self._take(call)
+            receipt.headers |= told(hold.states)
             reply = await handler(call)
         except BaseException:
-            held.settle()
+            settle()
             raise
-        return replace(reply, closers=(held.close, *reply.closers))
+        return Reply(reply.events, (close, *reply.closers))
 
-    async def _take(self, call: Call) -> None:
-        """Count the request, or raise RateLimited. After the budget, which would otherwise refuse what was counted."""
-        if not self._limits:
-            return
-        who = call.client.name
-        taken = await self._shared.take(self._limits, who) if self._shared is not None else None
-        if taken is None:
-            refused = self._rates.take(self._limits, who)
-            taken = Taken(refused, tuple(self._rates.left(rate, who) for rate in self._limits))
-        refused = taken.refused
-        call.receipt.headers |= _headers(self._limits, taken)
-        if refused is not None:
-            raise RateLimited(
-                f"the limit of {refused.rate} requests for {who!r} is used up; "
-                f"it frees in {math.ceil(refused.wait_s)} s",
-                retry_after_s=refused.wait_s,
+    async def explain(self, call: Call, facts: Facts) -> Call:
+        """Hold what the call would hold, and give it back: it meets what a request would meet just now."""
+        rules = (*self._rules, *rules_of(call.client.limits))
+        receipt = call.receipt
+        try:
+            if rules:
+                call, hold = await self._reserve(call, rules)
+                hold.settle(lambda claim: 0)
+                receipt.limits = hold.states
+        finally:
+            facts["limits"] = [_fact(claim, state) for claim, state in receipt.limits]
+        return call
+
+    async def _reserve(self, call: Call, rules: tuple[Rule, ...]) -> tuple[Call, Hold]:
+        """Hold what the call may use, or raise. Beyond a budget that says so, a cheaper model serves."""
+        found = await self._limiter.reserve(claims_of(rules, call, self._factor))
+        if isinstance(found, Hold):
+            return call, found
+        substitute = self._substitute(call, found.claim)
+        if substitute is not None:
+            found = await self._limiter.reserve(
+                claims_of(rules, substitute, self._factor, beyond=found.claim.meter.limit)
             )
+            if isinstance(found, Hold):
+                substitute.receipt.headers["x-gateway-degraded"] = f"{call.model} -> {substitute.model}"
+                return substitute, found
+        call.receipt.limits = found.states
+        call.receipt.headers |= told(found.states)
+        meter = found.claim.meter
+        call.receipt.refused_by = meter.limit.name, meter.what.replace("audio_ms", "audio_seconds")
+        raise refused(found)
 
-    def _reserve(self, call: Call) -> _Held:
-        """Hold what the call may cost, or raise BudgetExceeded."""
-        budget = self._budget
-        if budget is None:
-            return _Held(self._budgets, None, call)
-        who = call.client.name
-        reservation = self._budgets.reserve(who, budget.window, budget.limit_nano_usd, upper_cost(call))
-        if reservation is None:
-            left_s = self._budgets.resets_in_s(budget.window)
-            raise BudgetExceeded(
-                f"the budget of {budget.limit_nano_usd / NANO_USD:g} USD a {budget.window} for {who!r} does not cover "
-                f"this request; ask the operator for more" + (f", or wait {math.ceil(left_s)} s" if left_s else ""),
-                retry_after_s=left_s,
-            )
-        return _Held(self._budgets, reservation, call)
-
-
-class _Held:
-    """A reservation, settled once however often it is closed."""
-
-    __slots__ = ("_budgets", "_call", "_reservation")
-
-    def __init__(self, budgets: Budgets, reservation: Reservation | None, call: Call) -> None:
-        self._budgets = budgets
-        self._reservation = reservation
-        self._call = call
-
-    def settle(self) -> None:
-        if self._reservation is not None:
-            self._budgets.settle(self._reservation, self._call.receipt.cost_nano_usd or 0)
-            self._reservation = None
-
-    async def close(self) -> None:
-        self.settle()
+    def _substitute(self, call: Call, claim: Claim) -> Call | None:
+        """Return the call as the limit's cheaper model serves it; None where it names none for this model."""
+        degrade = claim.meter.limit.degrade
+        if claim.meter.kind != "money" or not degrade:
+            return None
+        model = degrade.get(call.model) or next(
+            (other for pattern, other in degrade.items() if fnmatchcase(call.model, pattern)), None
+        )
+        targets = self._substitutes.get(model or "", ())
+        usable = tuple(target for target in targets if target.model.operation == call.operation)
+        if model is None or model == call.model or not usable:
+            return None
+        return replace(call, model=model, targets=usable)
 
 
-def _headers(limits: tuple[Rate, ...], taken: Taken) -> dict[str, str]:
-    """OpenAI's names, for the limit that is nearest to its end."""
-    rate, (left, reset_s) = min(zip(limits, taken.left, strict=True), key=lambda row: row[1][0] / max(row[0].amount, 1))
+def _fact(claim: Claim, state: State) -> dict[str, Any]:
+    """In whole units of the meter, nano-dollars for money and milliseconds for audio. `left`: after this call."""
+    meter = claim.meter
     return {
-        "x-ratelimit-limit-requests": str(rate.amount),
-        "x-ratelimit-remaining-requests": str(left),
-        "x-ratelimit-reset-requests": f"{math.ceil(reset_s)}s",
+        "limit": meter.limit.name,
+        "of": claim.subject,
+        "unit": meter.what,
+        "amount": meter.amount,
+        "window_s": meter.window_s or None,
+        "period": meter.period if meter.kind == "money" else None,
+        "needs": claim.amount,
+        "left": state.left,
+        "resets_in_s": state.reset_s,
     }
+
+
+def refused(refusal: Refusal) -> GatewayError:
+    """Return the error that says which limit, whose, and when it frees."""
+    claim, wait_s = refusal.claim, refusal.wait_s
+    meter, limit = claim.meter, claim.meter.limit
+    if refusal.is_away:
+        return LimitsAway(
+            f"the limit '{limit.name}' cannot be looked up just now, and is closed until it can", retry_after_s=wait_s
+        )
+    frees = f"it frees in {math.ceil(wait_s)} s" if wait_s is not None else "it does not free by waiting"
+    whose = f"'{limit.name}' for {claim.subject!r}"
+    if meter.kind == "money":
+        period = "in total" if meter.period == "total" else f"a {meter.period}"
+        wait = f", or wait {math.ceil(wait_s)} s" if wait_s is not None else ""
+        return BudgetExceeded(
+            f"the budget {whose}, {meter.amount / NANO_USD:g} USD {period}, does not cover this request; "
+            f"ask the operator for more{wait}",
+            retry_after_s=wait_s,
+        )
+    if meter.kind == "concurrent":
+        return RateLimited(
+            f"the limit {whose} lets {meter.amount} calls run at once; {frees} or when one of them ends",
+            retry_after_s=wait_s,
+        )
+    return RateLimited(_beyond(claim, whose, frees), retry_after_s=wait_s)
+
+
+def _beyond(claim: Claim, whose: str, frees: str) -> str:
+    meter = claim.meter
+    scale, unit = (1000, "audio seconds") if meter.unit == "audio_ms" else (1, str(meter.unit))
+    rate = str(Rate(meter.amount // scale, meter.window_s)).replace(" per", f" {unit} per", 1)
+    if claim.amount > meter.amount:
+        return f"this request needs {claim.amount // scale} {unit} and the limit {whose} is {rate}: make it smaller"
+    return f"the limit {whose}, {rate}, is used up; {frees}"

@@ -14,7 +14,7 @@ not asks for no thinking in that turn; the answer may be less well thought throu
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gateway.config.model import Config, Route
 from gateway.services import Services
@@ -34,6 +34,7 @@ from gateway.types import (
     ThinkingDelta,
     ToolDelta,
     ToolUse,
+    replace,
 )
 
 

@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from functools import partial
+from random import getrandbits
 
 from aiohttp import web
 
 from gateway import json
+from gateway.admin.api import MAX_BODY_BYTES, Admin
 from gateway.chain import close
+from gateway.decode import decode
 from gateway.dialects import Dialect
 from gateway.dialects.openai_errors import encode_json_error
-from gateway.dialects.pin import read_pin
 from gateway.errors import GatewayError, MethodNotAllowed, PermissionDenied, Unauthenticated, UpstreamNotFound
-from gateway.server import cors, inputs
+from gateway.middlewares.ledger import opening
+from gateway.server import cors, inputs, ranges
+from gateway.server.admission import UNQUEUED, admitted, timed
 from gateway.server.body import BodyReader
-from gateway.server.builtin import BUILTINS
+from gateway.server.builtin import BUILTINS, HEADERS
+from gateway.server.deadline import Deadline, deadline_of, kept
 from gateway.server.front import read_head
 from gateway.server.headers import receipt_headers
+from gateway.server.health import states
+from gateway.server.live import Sessions
 from gateway.server.writer import StreamBroken, Writer
 from gateway.services import Services
 from gateway.snapshot import Endpoint, Snapshot
+from gateway.stores.ledger import settled
+from gateway.stores.slots import Slot
 from gateway.telemetry.logs import LOGGER, log_request
-from gateway.types import Call, Head, Inbound, Receipt, Reply
+from gateway.types import EMPTY, Head, Inbound, Receipt, Reply, replace
 
 CLIENT_LEFT = 499  # nginx's number, for logs and metrics: there is nobody left to answer
-THREAD_BYTES = 262_144  # decoding more takes over a millisecond: not on the loop
+UNWRITTEN = frozenset({"hit", "stale", "coalesced"})
+ADMIN_PATH = "/admin/"
 Handling = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -41,7 +50,11 @@ class Gateway:
         self.snapshot = snapshot
         self.is_draining = False
         self.in_flight = 0
+        self.live = Sessions(services.metrics.live)
+        self.url = ""  # as it is reached from this machine, once it is served
         self._preflight: cors.Preflight | None = None
+        self.admin = Admin(services)
+        services.metrics.states.tell = lambda: states(self.snapshot.config, services)
 
     def make_app(self) -> web.Application:
         """Return the aiohttp application. Routing is ours: aiohttp's router cannot change after the start."""
@@ -56,27 +69,37 @@ class Gateway:
         snapshot = self.snapshot
         request[cors.SNAPSHOT] = snapshot
         receipt = Receipt(_request_id(request), loop.time(), snapshot.generation)
+        receipt.trace = self.services.tracing.begin(request.headers)
         status = CLIENT_LEFT
         self.in_flight += 1
         self.services.metrics.in_flight.inc()
         try:
             response, status = await self._answer(request, snapshot, receipt)
-            if self.is_draining:
+            if self.is_draining and not response.prepared:  # else its head has said that the connection stays
                 response.force_close()
             return response
         finally:
             self.in_flight -= 1
             self.services.metrics.in_flight.dec()
+            self._write_down(receipt, status, loop.time())
             if receipt.route:
                 self.services.metrics.record(receipt, status, loop.time(), snapshot.targets)
-            log_request(receipt, status, loop.time())
+            self.services.seen.record(receipt, status, loop.time())
+            self.services.tracing.record(receipt, request.method, status, loop.time())
+            log_request(receipt, status, loop.time(), snapshot.config.telemetry.logs.sample)
 
     async def _answer(
         self, request: web.Request, snapshot: Snapshot, receipt: Receipt
     ) -> tuple[web.StreamResponse, int]:
         """Return the answer and the status to record. Every error ends here, in the client's dialect."""
         server = snapshot.config.server
-        writer = Writer(request, receipt, gzip_min_bytes=server.gzip_min_bytes, timeout_s=server.write_timeout_s)
+        writer = Writer(
+            request,
+            receipt,
+            gzip_min_bytes=server.gzip_min_bytes,
+            timeout_s=server.write_timeout_s,
+            is_last=lambda: self.is_draining,
+        )
         dialect: Dialect | None = None
         try:
             head = read_head(request, receipt.id, self.services.instance)
@@ -84,6 +107,9 @@ class Gateway:
                 return await self._preflighted(request, receipt), 200
             if head.path in BUILTINS:
                 response = await self._builtin(head, snapshot, writer)
+                return response, response.status
+            if head.path.startswith(ADMIN_PATH):
+                response = await self._administer(request, head, snapshot, receipt, writer)
                 return response, response.status
             try:
                 endpoint, params = snapshot.endpoints.find("GET" if head.method == "HEAD" else head.method, head.path)
@@ -93,54 +119,111 @@ class Gateway:
                 raise
             dialect = endpoint.dialect
             receipt.route, receipt.dialect, receipt.operation = endpoint.route.name, dialect.name, dialect.operation
-            served = await self._serve(request, _with_params(head, params), endpoint, snapshot, receipt, writer)
+            if endpoint.route.live is not None:
+                return await self.live.serve(request, _with_params(head, params), endpoint, snapshot, receipt)
+            deadline = deadline_of(head.headers, endpoint.route.total_s, receipt.started_s)
+            serving = self._serve(
+                request, _with_params(head, params), endpoint, snapshot, receipt, writer, deadline=deadline
+            )
+            served = await kept(deadline, serving, writer)
             return served, served.status
         except StreamBroken as broken:
+            receipt.error = broken.error.code
             return broken.response, broken.error.status
         except GatewayError as error:
-            return await self._failed(error, dialect, receipt, writer), error.status
+            receipt.error = error.code
+            refused = await self._failed(error, dialect, receipt, writer)
+            return refused, refused.status
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception:  # the boundary: a fault of ours becomes a 500 without a trace, and a trace in the log
             LOGGER.exception("request %s failed inside the gateway", receipt.id)
             fault = GatewayError("the gateway has a fault; its log has the details under this request's id")
+            receipt.error = fault.code
             if writer.begun is not None:
                 writer.cut()
                 return writer.begun, fault.status
-            return await self._failed(fault, dialect, receipt, writer), fault.status
+            failed = await self._failed(fault, dialect, receipt, writer)
+            return failed, failed.status
+
+    def _write_down(self, receipt: Receipt, status: int, ended_s: float) -> None:
+        """Settle the request's row; one that the cache or another's call answered had none yet."""
+        ledger = self.services.ledger
+        if not ledger.is_on:
+            return
+        entry = receipt.entry or (opening(ledger, receipt, 0) if receipt.cache in UNWRITTEN else None)
+        if entry is not None:
+            ledger.settle(settled(entry, receipt, status, ended_s))
 
     async def _serve(
-        self, request: web.Request, head: Head, endpoint: Endpoint, snapshot: Snapshot, receipt: Receipt, writer: Writer
+        self,
+        request: web.Request,
+        head: Head,
+        endpoint: Endpoint,
+        snapshot: Snapshot,
+        receipt: Receipt,
+        writer: Writer,
+        *,
+        deadline: Deadline,
     ) -> web.StreamResponse:
         for admit in endpoint.admits:
             head = admit(head)
-        if head.client is not None:
-            receipt.client, receipt.tenant = head.client.name, head.client.tenant
+        if head.check_body is None:  # else it is not sure yet who calls
+            _note_client(receipt, head)
         reader = BodyReader(request, endpoint.max_body_bytes, snapshot.config.server.body_timeout_s)
-        dialect = endpoint.dialect
+        dialect, slots = endpoint.dialect, self.services.slots.server
+        slot: Slot | None = None
         reply: Reply | None = None
+        came_s = asyncio.get_running_loop().time()
         try:
-            shape = inputs.shape_of(dialect, endpoint.route.inputs, head)
-            inbound = await reader.read(head, as_form=shape == "form", as_upload=shape == "upload")
-            inputs.check(inbound, endpoint.route.inputs)
-            call = snapshot.resolve(await _decode(dialect, inbound, endpoint, receipt), endpoint.route)
+            read = partial(_read, reader, endpoint, head)
+            if slots.policy is None or dialect.operation in UNQUEUED:
+                inbound = await read()
+            else:
+                slot, inbound = await admitted(slots, receipt, deadline.whole_s, read)
+            _note_client(receipt, head)
+            receipt.arrived_s = asyncio.get_running_loop().time() - came_s
+            call = snapshot.resolve(await decode(dialect, inbound, receipt, deadline.due), endpoint.route)
+            deadline.decoded(stream=call.stream)
+            handler = endpoint.handler if slot is None else timed(endpoint.handler, slot)
             try:
-                reply = await endpoint.handler(call)
+                reply = await handler(call)
             except UpstreamNotFound as error:
                 error.message += snapshot.hint(call)
                 raise
             rendered = await dialect.encode(call, reply.events)
+            if receipt.etag:
+                rendered = await ranges.conditional(rendered, receipt.etag, head.headers)
             return await writer.write(rendered, lambda error: dialect.encode_error(error, receipt.id, started=True))
         finally:
-            if reply is not None:
-                await close(reply)
-            await reader.close()
+            try:
+                if reply is not None:
+                    await close(reply)
+                await reader.close()
+            finally:
+                if slot is not None:
+                    slot.release()
 
     async def _builtin(self, head: Head, snapshot: Snapshot, writer: Writer) -> web.Response:
         if head.method not in ("GET", "HEAD"):
             raise MethodNotAllowed(f"{head.path} takes GET, not {head.method}", allow=("GET", "HEAD"))
         status, content_type, body = await BUILTINS[head.path](head, snapshot, self.services, self.is_draining)
-        return await writer.whole(status, content_type, body if isinstance(body, bytes) else json.dumps(body))
+        written = body if isinstance(body, bytes) else json.dumps(body)
+        return await writer.whole(
+            status, content_type, written, HEADERS[head.path]() if head.path in HEADERS else EMPTY
+        )
+
+    async def _administer(
+        self, request: web.Request, head: Head, snapshot: Snapshot, receipt: Receipt, writer: Writer
+    ) -> web.Response:
+        admitted = self.admin.admit(head, snapshot)
+        route, client = admitted.route, admitted.client
+        receipt.route, receipt.client, receipt.tenant = route.name, client.name, client.tenant
+        reader = BodyReader(request, MAX_BODY_BYTES, snapshot.config.server.body_timeout_s)
+        body = (await reader.read(head, as_form=False)).body if route.body else b""
+        answer = await self.admin.answer(admitted, head, body)
+        written = await asyncio.to_thread(json.dumps, answer)  # a thousand keys take a while
+        return await writer.whole(route.status, "application/json", written, {"cache-control": "no-store"})
 
     async def _preflighted(self, request: web.Request, receipt: Receipt) -> web.StreamResponse:
         assert self._preflight is not None
@@ -154,41 +237,35 @@ class Gateway:
 
     async def _failed(
         self, error: GatewayError, dialect: Dialect | None, receipt: Receipt, writer: Writer
-    ) -> web.StreamResponse:
+    ) -> web.Response:
         if dialect is None:
             body = encode_json_error(error, receipt.id)
         else:
             body = dialect.encode_error(error, receipt.id, started=False)
         response = await writer.error(error, body)
+        error_head = getattr(dialect, "error_head", None)
+        if error_head is not None:
+            status, headers = error_head(error, receipt.id)
+            response.set_status(status)
+            response.headers.update(headers)
         if isinstance(error, MethodNotAllowed):
             response.headers["allow"] = ", ".join(error.allow)
-        if isinstance(error, Unauthenticated):
+        if isinstance(error, Unauthenticated) and response.status == error.status:
             response.headers["www-authenticate"] = "Bearer"  # RFC 9110, 11.6.1: every 401 names a scheme
         return response
 
 
-async def _decode(dialect: Dialect, inbound: Inbound, endpoint: Endpoint, receipt: Receipt) -> Call:
-    has_file = inbound.form is not None or inbound.upload is not None
-    if len(inbound.body) > THREAD_BYTES or has_file:
-        ask = await asyncio.to_thread(dialect.decode, inbound)
-    else:
-        ask = dialect.decode(inbound)
-    ask, raw = read_pin(ask, inbound)
-    total_s = endpoint.route.total_s
-    return Call(
-        id=receipt.id,
-        operation=dialect.operation,
-        dialect=dialect.name,
-        model=ask.model,
-        body=ask.body,
-        head=inbound.head,
-        receipt=receipt,
-        stream=ask.stream,
-        deadline_s=receipt.started_s + total_s if total_s is not None else float("inf"),
-        raw=None if has_file else raw,
-        provider=ask.provider,
-        values=ask.values,
-    )
+async def _read(reader: BodyReader, endpoint: Endpoint, head: Head) -> Inbound:
+    inputs_taken = endpoint.route.inputs
+    shape = inputs.shape_of(endpoint.dialect, inputs_taken, head)
+    inbound = await reader.read(head, as_form=shape == "form", as_upload=shape == "upload")
+    inputs.check(endpoint.dialect, inbound, inputs_taken)
+    return inbound
+
+
+def _note_client(receipt: Receipt, head: Head) -> None:
+    if head.client is not None:
+        receipt.client, receipt.tenant, receipt.tags = head.client.name, head.client.tenant, head.client.tags
 
 
 def _with_params(head: Head, params: Mapping[str, str]) -> Head:
@@ -196,9 +273,10 @@ def _with_params(head: Head, params: Mapping[str, str]) -> Head:
 
 
 def _request_id(request: web.Request) -> str:
-    """The client's own id where it is a plain one, else a new one."""
+    """The client's own id where it is a plain one, else a new one, which need be no secret: to ask the system for it
+    would let another thread go first."""
     given = request.headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(12)
+    return given if _REQUEST_ID.fullmatch(given) else f"{getrandbits(96):024x}"
 
 
 async def _unreachable(request: web.Request) -> web.StreamResponse:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from prometheus_client.exposition import choose_encoder
 
 from gateway import __version__
+from gateway.admin.openapi import document
+from gateway.admin.page import content_policy, page
 from gateway.errors import NotFound
+from gateway.server.health import JSON, Answer, detailed, health, live, now, ready
 from gateway.services import Services
 from gateway.snapshot import Snapshot
+from gateway.telemetry.merge import Merged
 from gateway.types import Head
 
-Answer = tuple[int, str, bytes | dict[str, object]]  # status, content type, body
 Builtin = Callable[[Head, Snapshot, Services, bool], Awaitable[Answer]]
-
-JSON = "application/json"
 
 
 async def about(head: Head, snapshot: Snapshot, services: Services, is_draining: bool) -> Answer:
@@ -28,49 +28,10 @@ async def about(head: Head, snapshot: Snapshot, services: Services, is_draining:
             "service": "ai-service-gateway",
             "version": __version__,
             "status": "stopping" if is_draining else "ok",
-            "time": _now(),
+            "time": now(),
             "config": snapshot.generation,
             "endpoints": sorted({route.name for route in snapshot.config.routes}),
-            "documentation": "docs/ and README.md of the project; GET /v1/models lists the models",
-        },
-    )
-
-
-async def live(head: Head, snapshot: Snapshot, services: Services, is_draining: bool) -> Answer:
-    return 200, JSON, {"status": "ok"}
-
-
-async def ready(head: Head, snapshot: Snapshot, services: Services, is_draining: bool) -> Answer:
-    return (503, JSON, {"status": "stopping"}) if is_draining else (200, JSON, {"status": "ok"})
-
-
-async def health(head: Head, snapshot: Snapshot, services: Services, is_draining: bool) -> Answer:
-    """The whole and each provider: on, or why it is off. What is on has credentials; nothing is called to find out."""
-    providers = {
-        name: {"status": "on"} if provider.off_reason is None else {"status": "off", "reason": provider.off_reason}
-        for name, provider in snapshot.config.providers.items()
-    }
-    operations = {
-        operation: sorted(
-            {
-                target.provider.name
-                for alias in snapshot.config.models
-                if alias.operation == operation
-                for target in alias.targets
-            }
-        )
-        for operation in ("chat", "embeddings", "speech", "transcription")
-    }
-    return (
-        503 if is_draining else 200,
-        JSON,
-        {
-            "status": "stopping" if is_draining else "ok",
-            "time": _now(),
-            "uptime_s": round(time.time() - services.started_at, 1),
-            "config": snapshot.generation,
-            "operations": operations,
-            "providers": providers,
+            "documentation": "GET /docs shows every endpoint; GET /v1/models lists the models",
         },
     )
 
@@ -80,18 +41,33 @@ async def metrics(head: Head, snapshot: Snapshot, services: Services, is_drainin
     if not snapshot.config.server.metrics:
         raise NotFound("metrics are off (server.metrics in routes.yaml)")
     encode, content_type = choose_encoder(head.headers.get("accept", ""))
-    return 200, content_type, await asyncio.to_thread(encode, services.metrics.registry)
+    if services.gather is None:
+        services.metrics.states.look()
+        return 200, content_type, await asyncio.to_thread(encode, services.metrics.registry)
+    dumps = await services.gather()
+    return 200, content_type, await asyncio.to_thread(lambda: encode(Merged(dumps)))
 
 
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+async def openapi(head: Head, snapshot: Snapshot, services: Services, is_draining: bool) -> Answer:
+    return 200, JSON, document(snapshot.config.routes)
+
+
+async def docs(head: Head, snapshot: Snapshot, services: Services, is_draining: bool) -> Answer:
+    return 200, "text/html; charset=utf-8", page(document(snapshot.config.routes))
 
 
 BUILTINS: Mapping[str, Builtin] = {
     "/": about,
     "/health": health,
     "/health/": health,
+    "/health/detailed": detailed,
     "/health/live": live,
     "/health/ready": ready,
     "/metrics": metrics,
+    "/openapi.json": openapi,
+    "/docs": docs,
+}
+
+HEADERS: Mapping[str, Callable[[], Mapping[str, str]]] = {
+    "/docs": lambda: {"content-security-policy": content_policy(), "x-content-type-options": "nosniff"}
 }

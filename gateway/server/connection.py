@@ -13,6 +13,7 @@ from gateway.server.headers import SERVER
 
 KEEPALIVE_S = 75.0  # longer than common balancers keep theirs (60 s), so that it is not us who closes under a request
 MAX_HEAD_LINE_BYTES = 16_384  # a request line or a header: keys and trace state are far shorter
+FOLLOW_S = 0.5  # who has just connected, or was told that the connection stays, may be sending a request
 
 
 class Connection(RequestHandler):
@@ -24,6 +25,17 @@ class Connection(RequestHandler):
         super().__init__(manager, **options)
         self._head_timeout_s = head_timeout_s
         self._head_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits here: an answer is not written to its end, or a request may be on its way."""
+        if self._request_in_progress or self._messages or self._head_timer is not None:
+            return True
+        transport = self.transport
+        if transport is not None and (transport.is_closing() or transport.get_write_buffer_size()):
+            return True
+        idle_since_s = self._next_keepalive_close_time - KEEPALIVE_S
+        return self._loop.time() - idle_since_s < FOLLOW_S
 
     def data_received(self, data: bytes) -> None:
         seen = self._request_count
@@ -83,6 +95,10 @@ class Listener(web.Server):
             access_log=None,
         )
         self.head_timeout_s = head_timeout_s
+
+    def is_busy(self) -> bool:
+        """Whether anybody waits for a request to be taken, or for the rest of an answer."""
+        return any(isinstance(each, Connection) and each.is_busy for each in self.connections)
 
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=self._loop, head_timeout_s=self.head_timeout_s, **self._kwargs)

@@ -56,7 +56,8 @@ class _SnapshotAdapter(AbstractRouterAdapter):
         return is_preflight(request)
 
     def is_cors_enabled_on_request(self, request: web.Request) -> bool:
-        return bool(_policy(request))
+        snapshot = _snapshot(request)
+        return "origin" in request.headers and snapshot is not None and bool(snapshot.config.server.cors.origins)
 
     async def get_preflight_request_config(
         self, preflight_request: web.Request, origin: str, requested_method: str

@@ -18,6 +18,7 @@ def shape_of(dialect: Dialect, inputs: frozenset[RecordingInput], head: Head) ->
         return "upload"
     if not dialect.takes_form:
         return "json"
+    inputs = inputs_of(dialect, inputs)
     kind = head.headers.get("content-type", "").lower()
     if kind.startswith("multipart/form-data") or inputs <= {"file"}:
         return "form"  # whose reader says what it wants where this is none
@@ -29,14 +30,21 @@ def shape_of(dialect: Dialect, inputs: frozenset[RecordingInput], head: Head) ->
     raise InvalidRequest(f"a body of type {kind[:60]!r} is not taken here; {_wanted(inputs)}")
 
 
-def check(inbound: Inbound, inputs: frozenset[RecordingInput]) -> None:
+def inputs_of(dialect: Dialect, inputs: frozenset[RecordingInput]) -> frozenset[RecordingInput]:
+    """Return what a route takes: what it says, unless its dialect knows; an address is the route's to allow, always."""
+    own: frozenset[RecordingInput] | None = getattr(dialect, "inputs", None)
+    return inputs if own is None else (own - {"url"}) | (own & inputs)
+
+
+def check(dialect: Dialect, inbound: Inbound, inputs: frozenset[RecordingInput]) -> None:
     """Raise InvalidRequest for an address where the route takes none."""
     if inbound.form is None or "url" in inputs or any(name == "file" for name, _ in inbound.form.files):
         return
-    if any(name == URL_FIELD for name, _ in inbound.form.fields):
+    field: str = getattr(dialect, "address_field", URL_FIELD)
+    if any(name == field for name, _ in inbound.form.fields):
         raise InvalidRequest(
-            f"'{URL_FIELD}' is not taken here; send the file, or have the operator add `inputs: [file, url]`",
-            param=URL_FIELD,
+            f"'{field}' is not taken here; send the file, or have the operator add `inputs: [file, url]`",
+            param=field,
         )
 
 

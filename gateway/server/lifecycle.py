@@ -4,175 +4,208 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
-import socket
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Coroutine, Sequence
 
 from aiohttp import web
-from prometheus_async.aio import time as timed
 
 from gateway.config.model import Config, Server
-from gateway.errors import ConfigError
 from gateway.server.app import Gateway
 from gateway.server.connection import Listener
+from gateway.server.control import Control
+from gateway.server.drain import Stop, drain
+from gateway.server.follow import Follower
+from gateway.server.line import Load
+from gateway.server.link import Link
+from gateway.server.notify import SILENT, Notifier
+from gateway.server.reloader import Reloader, adopt
+from gateway.server.restore import Restorer
+from gateway.server.sockets import cannot_listen, url_of
 from gateway.services import Services, open_services
-from gateway.snapshot import Snapshot, build_snapshot
+from gateway.snapshot import build_snapshot
 from gateway.telemetry import logs
 
 LISTEN_BACKLOG = 1024  # connections that wait to be accepted, as under a burst of new clients
-POLL_S = 0.05  # how often a drain looks whether the last request is over
+REDIS_S = 2.0  # for Redis to be there at a start, so that limits hold from the first request on
+YOUNG_OBJECTS = 5_000  # before rubbish is looked for; at Python's 700, calls under way are walked every 16 requests
+CUT_S = 0.1  # for a handler that is cancelled at the end of a drain to close what it holds
 
-Load = Callable[[], Config]
-Announce = Callable[[Snapshot, str], None]
+Announce = Callable[[Config, str, str | None], None]
+Beside = Callable[[str], Coroutine[None, None, None]]
 
 
-async def serve(load: Load, announce: Announce) -> None:
-    """Serve until SIGTERM or SIGINT. `announce` gets the snapshot and the base URL once connections are accepted.
+async def serve(
+    load: Load,
+    announce: Announce,
+    control: Control | None = None,
+    *,
+    follow: Follower | None = None,
+    beside: Beside | None = None,
+    notifier: Notifier = SILENT,
+    link: Link | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; a second one cuts what is under way. `announce` gets the configuration, the base
+    URL and a first start's admin key once connections are accepted. `control` is the door for this machine's operator,
+    `follow` reloads where files change, and `beside` runs with the base URL until it returns, which ends the serving,
+    or until that ends. `link` is there in a worker, which does not call `load` at the start.
 
-    Raises ConfigError where the first configuration is refused, CannotListen where its address cannot be listened on.
+    Raises ConfigError where the first configuration is refused, LedgerAway where its ledger cannot be opened,
+    CannotListen where its address cannot be listened on.
     """
-    config = await asyncio.to_thread(load)
+    config = link.place.config if link is not None else await asyncio.to_thread(load)
     logs.set_up(config.server.log_level)
     services = open_services()
-    gateway = Gateway(services, build_snapshot(config, services, 1))
+    if link is not None:
+        link.shares(services)
+    restorer = await open_ledger(config, services)
+    gateway = Gateway(services, build_snapshot(config, services, link.place.number if link is not None else 1))
     adopt(gateway.snapshot, services)
     runner = make_runner(gateway)
-    reloader = Reloader(gateway, load)
-    stop = asyncio.Event()
+    reloader = Reloader(gateway, load, restorer, notifier, link.load if link is not None else None)
+    stop = Stop()
+    tasks: list[asyncio.Task[None]] = [_task(_watchdog(notifier), "the watchdog's sign of life")]
     try:
         await runner.setup()
-        site = web.TCPSite(runner, config.server.host, config.server.port, backlog=LISTEN_BACKLOG)
-        await _listen(site, config.server)
-        _on_signals(stop, reloader)
+        await services.limiter.shared.settled(REDIS_S)
+        sites = _sites(runner, config.server, link)
+        if link is not None:
+            await link.open(gateway, reloader.request, stop.ask)
+            await link.may_listen()
+        for site in sites:
+            await _listen(site, config.server)
+        gateway.url = base_url(runner)
+        if control is not None:
+            await control.open(gateway)
+        _on_signals(stop, reloader.request if link is None else link.wanted)
+        gc.set_threshold(YOUNG_OBJECTS)
         gc.freeze()  # a full collection would walk over everything that was loaded: 56 ms at 100,000 keys
-        announce(gateway.snapshot, base_url(runner))
-        await stop.wait()
-        await _drain(gateway, site)
+        key = await first_key(services)
+        announce(config, gateway.url, key)
+        notifier.ready(f"configuration {gateway.snapshot.generation} serves")
+        if link is not None:
+            link.serving(key)
+        if follow is not None:
+            tasks.append(_task(follow.run(lambda: gateway.snapshot.config, reloader.request), "watching files"))
+        if beside is not None:
+            tasks.append(_task(_until_over(beside(gateway.url), stop), "the command beside"))
+        await stop.is_wanted.wait()
+        notifier.stopping()
+        await _end(tasks)  # who calls this gateway first, then the calls
+        if link is not None:
+            if control is not None:
+                await control.aclose()  # for the one that takes this one's place
+            link.leaving()
+        await drain(gateway, sites, runner.listener, stop)
     finally:
+        await _end(tasks)
+        if control is not None:
+            await control.aclose()
+        if link is not None:
+            await link.aclose()
         await reloader.aclose()
         await runner.cleanup()
         await services.aclose()
 
 
-class CannotListen(Exception):
-    """The address of the configuration is taken, or none of this machine's."""
+async def open_ledger(config: Config, services: Services) -> Restorer | None:
+    """Open the ledger that the configuration names, read its keys, let limits continue from it. Raises LedgerAway."""
+    if not config.database_url:
+        return None
+    await services.ledger.start(config.database_url, config.retention_days)
+    await services.keys.start(config.database_url)
+    if services.ledger.recovered:
+        logs.LOGGER.warning(
+            "%d requests were under way when a process died; each is charged what was reserved for it",
+            len(services.ledger.recovered),
+        )
+    restorer = Restorer(config, services)
+    await restorer.begin()
+    return restorer
 
 
-class Reloader:
-    """Loads, checks and builds beside what serves, then swaps one reference. One at a time; a request for another
-    while one runs makes it run once more."""
-
-    def __init__(self, gateway: Gateway, load: Load) -> None:
-        self._gateway = gateway
-        self._load = load
-        self._task: asyncio.Task[None] | None = None
-        self._is_wanted = False
-        self._number = 1
-
-    def request(self) -> None:
-        self._is_wanted = True
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="reload")
-
-    async def aclose(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
-        while self._is_wanted:
-            self._is_wanted = False
-            metrics = self._gateway.services.metrics
-            try:
-                await timed(metrics.reload_duration)(self._reload)()
-            except ConfigError as error:
-                metrics.reloads.labels("refused").inc()
-                metrics.is_config_current.set(0)
-                for problem in error.problems:
-                    logs.LOGGER.error("reload refused: %s", problem)
-                logs.LOGGER.error("configuration %s serves on", self._gateway.snapshot.generation)
-            except Exception:  # a fault of ours in a reload must not end what serves
-                metrics.reloads.labels("refused").inc()
-                metrics.is_config_current.set(0)
-                logs.LOGGER.exception("reload failed inside the gateway; the old configuration serves on")
-
-    async def _reload(self) -> None:
-        gateway = self._gateway
-        config = await asyncio.to_thread(self._load)
-        snapshot = build_snapshot(config, gateway.services, self._number + 1)
-        self._number += 1
-        before = gateway.snapshot.config.server
-        now = config.server
-        gateway.snapshot = snapshot
-        adopt(snapshot, gateway.services)
-        gateway.services.upstream.retain(config.providers.values())
-        gateway.services.metrics.reloads.labels("applied").inc()
-        logs.set_up(config.server.log_level)
-        logs.LOGGER.info("reload applied: configuration %s serves", snapshot.generation)
-        if (before.host, before.port) != (now.host, now.port):
-            logs.LOGGER.warning("server.listen is now %s:%s from the next start on", now.host, now.port)
+async def first_key(services: Services) -> str | None:
+    """Make the admin's key where no key was ever made and return it, to be shown once. Only once connections are
+    accepted: a start that fails must not keep a key that nobody saw. Raises LedgerAway."""
+    store = services.keys.store
+    secret = await asyncio.to_thread(store.create_first, time.time()) if store is not None else None
+    if secret is not None:
+        await services.keys.refresh()
+    return secret
 
 
-def make_runner(gateway: Gateway) -> web.AppRunner:
+def make_runner(gateway: Gateway) -> Runner:
     """Return what runs the gateway's application; `setup` it, then start a site on it."""
-    return _Runner(gateway.make_app(), gateway.snapshot.config.server.head_timeout_s)
+    return Runner(gateway.make_app(), gateway.snapshot.config.server.head_timeout_s)
 
 
 def base_url(runner: web.AppRunner) -> str:
     """Return the URL of the first address that a started runner listens on, as it is reached from this machine."""
-    host, port = runner.addresses[0][:2]
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    return url_of(runner.addresses[0])
 
 
-class _Runner(web.AppRunner):
-    """aiohttp's runner with connections of ours."""
+class Runner(web.AppRunner):
+    """aiohttp's runner with connections of ours. `listener` is there from `setup` on."""
+
+    listener: Listener
 
     def __init__(self, app: web.Application, head_timeout_s: float) -> None:
-        super().__init__(app, handle_signals=False, shutdown_timeout=1.0)
+        super().__init__(app, handle_signals=False, shutdown_timeout=CUT_S)
         self._head_timeout_s = head_timeout_s
 
     async def _make_server(self) -> web.Server:
-        return Listener(await super()._make_server(), self._head_timeout_s)
+        self.listener = Listener(await super()._make_server(), self._head_timeout_s)
+        return self.listener
 
 
-def adopt(snapshot: Snapshot, services: Services) -> None:
-    """Let what outlives a reload know the limits of the new configuration."""
-    services.cache.max_bytes = snapshot.config.cache_max_bytes
-    services.shared_rates.use(snapshot.config.redis_url)
-    services.metrics.generation.set(int(snapshot.generation.partition("-")[0]))
-    services.metrics.is_config_current.set(1)
+def _sites(runner: Runner, server: Server, link: Link | None) -> list[web.BaseSite]:
+    if link is None:
+        return [web.TCPSite(runner, server.host, server.port, backlog=LISTEN_BACKLOG)]
+    return [web.SockSite(runner, each, backlog=LISTEN_BACKLOG) for each in link.place.sockets]
 
 
-async def _listen(site: web.TCPSite, server: Server) -> None:
+async def _listen(site: web.BaseSite, server: Server) -> None:
     try:
         await site.start()
     except OSError as error:
-        is_named = isinstance(error, socket.gaierror) or error.errno is None
-        reason = (error.strerror or str(error)) if is_named else os.strerror(error.errno or 0)
-        raise CannotListen(
-            f"cannot listen on {server.host}:{server.port}: {reason.lower()}; "
-            "end what listens there, or give another server.listen (GATEWAY_LISTEN)"
-        ) from error
+        raise cannot_listen(server, error) from error
 
 
-def _on_signals(stop: asyncio.Event, reloader: Reloader) -> None:
+async def _watchdog(notifier: Notifier) -> None:
+    """Tell, as often as systemd wants to hear it, that the loop turns."""
+    while notifier.watchdog_s is not None:
+        notifier.live()
+        await asyncio.sleep(notifier.watchdog_s)
+
+
+async def _until_over(work: Coroutine[None, None, None], stop: Stop) -> None:
+    try:
+        await work
+    finally:
+        stop.ask(has_grace=False)
+
+
+def _task(work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+    """Return a task of which the log tells where it fails: nobody waits for it before the end."""
+
+    def tell(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logs.LOGGER.error("%s ended: %r", name, error)
+
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(tell)
+    return task
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel what runs beside, and wait until it has ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _on_signals(stop: Stop, reload: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, reloader.request)
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_signal_handler(signal.SIGINT, stop.set)
-
-
-async def _drain(gateway: Gateway, site: web.TCPSite) -> None:
-    """Stop accepting and let requests finish, each answer closing its connection, for at most shutdown_s."""
-    loop = asyncio.get_running_loop()
-    gateway.is_draining = True
-    limit_s = gateway.snapshot.config.server.shutdown_s
-    logs.LOGGER.info("stopping: %d requests in flight have %g s to finish", gateway.in_flight, limit_s)
-    until_s = loop.time() + limit_s
-    await site.stop()
-    while gateway.in_flight and loop.time() < until_s:  # noqa: ASYNC110  # a count, not an event: it may rise again
-        await asyncio.sleep(POLL_S)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    loop.add_signal_handler(signal.SIGTERM, stop.ask)
+    loop.add_signal_handler(signal.SIGINT, lambda: stop.ask(has_grace=False))  # somebody at a terminal waits for it

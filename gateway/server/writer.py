@@ -25,13 +25,21 @@ class Writer:
     """Writes one answer to one request."""
 
     def __init__(
-        self, request: web.BaseRequest, receipt: Receipt, *, gzip_min_bytes: int | None, timeout_s: float
+        self,
+        request: web.BaseRequest,
+        receipt: Receipt,
+        *,
+        gzip_min_bytes: int | None,
+        timeout_s: float,
+        is_last: Callable[[], bool] = lambda: False,  # whether the connection ends with this answer
     ) -> None:
         self._request = request
         self._receipt = receipt
         self._gzip_min_bytes = gzip_min_bytes
         self._timeout_s = timeout_s
+        self._is_last = is_last
         self.begun: web.StreamResponse | None = None  # the streamed answer, from its head on
+        self._render_error: RenderError | None = None  # where it is a stream of events
 
     async def write(self, rendered: Rendered, render_error: RenderError) -> web.StreamResponse:
         """Send a whole or a streamed answer. What its first chunk raises passes, since nothing was sent then."""
@@ -39,14 +47,18 @@ class Writer:
             return await self.whole(rendered.status, rendered.content_type, rendered.body, rendered.headers)
         first = await anext(rendered.body, b"")
         is_event_stream = rendered.content_type.startswith("text/event-stream")
+        self._render_error = render_error if is_event_stream else None
         headers = {**self._headers(rendered.content_type), **rendered.headers}
         headers["cache-control"] = "no-cache"
         headers["x-accel-buffering"] = "no"  # a stream that nginx holds back is none
         self.begun = response = web.StreamResponse(status=rendered.status, headers=headers)
+        if self._is_last():
+            response.force_close()
         await response.prepare(self._request)
         watch = Watch(self._request, response, self._timeout_s, rendered.keep_alive if is_event_stream else b"")
+        comments = self._receipt.comments if is_event_stream else []
         try:
-            await self._chunks(response, first, rendered.body, watch)
+            await self._chunks(response, first, rendered.body, watch, comments)
         except GatewayError as error:
             if is_event_stream:
                 await watch.write(render_error(error))
@@ -80,12 +92,31 @@ class Writer:
         if self._request.transport is not None:
             self._request.transport.close()
 
+    async def expire(self, error: GatewayError) -> None:
+        """End a streamed answer whose time is over: with a word where its client reads, else at once."""
+        transport = self._request.transport
+        if transport is None:
+            return
+        if self.begun is None or self._render_error is None or transport.get_write_buffer_size():
+            transport.abort()  # with what was not sent yet: nobody reads it
+            return
+        await self.begun.write(self._render_error(error))  # waits for nothing: there is room
+        self.cut()
+
     async def _chunks(
-        self, response: web.StreamResponse, first: bytes, rest: AsyncIterator[bytes], watch: Watch
+        self,
+        response: web.StreamResponse,
+        first: bytes,
+        rest: AsyncIterator[bytes],
+        watch: Watch,
+        comments: list[str],
     ) -> None:
         if first:
             await watch.write(first)
         async for chunk in rest:
+            if comments:  # every chunk is a whole event where there are any
+                await watch.write(b"".join(b": %b\n\n" % text.encode() for text in comments))
+                comments.clear()
             if chunk:
                 await watch.write(chunk)
         await response.write_eof()

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from contextlib import suppress
 
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from gateway.telemetry.live import LiveMetrics
+from gateway.telemetry.measures import Measures
+from gateway.telemetry.states import StateMetrics
 from gateway.types import NANO_USD, Receipt
 
+# How far a breaker's state is from taking every call.
+_BREAKER_STATES = {"closed": 0, "returning": 1, "half_open": 2, "open": 3}
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
@@ -35,7 +42,40 @@ class Metrics:
         self.attempts = Counter(
             "gateway_attempts", "Attempts at targets, by outcome.", ("target", "outcome"), registry=registry
         )
+        self.further = Counter(
+            "gateway_further_attempts",
+            "Attempts beyond a request's first, by why they were made.",
+            ("why",),
+            registry=registry,
+        )
+        self.unretried = Counter(
+            "gateway_unretried_requests",
+            "Requests that failed and might have been tried again, by what forbade it: attempts, wait or budget.",
+            ("reason",),
+            registry=registry,
+        )
+        self.holds = Counter(
+            "gateway_holds",
+            "Streams that were held back, by what came of it: released or rescued.",
+            ("result",),
+            registry=registry,
+        )
         self.cost = Counter("gateway_cost_usd", "What answers cost.", ("target",), registry=registry)
+        self.unpriced = Counter(
+            "gateway_unpriced_requests", "Answers of targets whose price nobody knows.", ("target",), registry=registry
+        )
+        self.shadows = Counter(
+            "gateway_shadow_requests",
+            "Copies of calls sent to a shadow, by outcome; dropped: no room for more; ejected: it is out.",
+            ("target", "outcome"),
+            registry=registry,
+        )
+        self.shadow_cost = Counter(
+            "gateway_shadow_cost_usd",
+            "What shadows' answers cost, which is in no other figure.",
+            ("target",),
+            registry=registry,
+        )
         self.cache = Counter("gateway_cache", "Cache look-ups, by result.", ("result",), registry=registry)
         self.reloads = Counter(
             "gateway_config_reloads", "Reloads, by result: applied or refused.", ("result",), registry=registry
@@ -47,26 +87,86 @@ class Metrics:
         self.is_config_current = Gauge(
             "gateway_config_last_reload_successful", "1, or 0 where the files were refused.", registry=registry
         )
+        self.budget_alerts = Counter(
+            "gateway_budget_alerts", "Thresholds that budgets came to.", ("limit", "percent"), registry=registry
+        )
+        self.breaker_state = Gauge(
+            "gateway_breaker_state",
+            "0 closed, 1 returning, 2 half-open, 3 open: the target is ejected.",
+            ("target",),
+            registry=registry,
+        )
+        self.breaker_transitions = Counter(
+            "gateway_breaker_transitions",
+            "Transitions of breakers, by where to.",
+            ("target", "state"),
+            registry=registry,
+        )
+        self.probes = Counter(
+            "gateway_probes",
+            "Requests that asked a vendor whether it is there.",
+            ("provider", "outcome"),
+            registry=registry,
+        )
         for result in ("applied", "refused"):
             self.reloads.labels(result)
+        self.live = LiveMetrics(registry)
+        self.measures = Measures()
+        registry.register(self.measures)
+        self.states = StateMetrics()
+        registry.register(self.states)
+        ProcessCollector(registry=registry)
         self._children: dict[tuple[object, ...], Counter | Histogram] = {}
 
     def record(self, receipt: Receipt, status: int, ended_s: float, targets: frozenset[str]) -> None:
         """Count one finished request. `targets` are the configured ones; others are counted as `other`."""
+        self.measures.record(receipt, ended_s, targets)
         self._counter(self.requests, receipt.route, str(status)).inc()
         self._histogram(self.duration, receipt.route).observe(ended_s - receipt.started_s)
         if receipt.cache != "off":
             self._counter(self.cache, receipt.cache).inc()
         for attempt in receipt.attempts:
-            if attempt.outcome == "cached":
+            if not attempt.was_asked:
                 continue
             target = attempt.target if attempt.target in targets else "other"
             self._counter(self.attempts, target, attempt.outcome).inc()
+            if attempt.why != "first":
+                self._counter(self.further, attempt.why).inc()
+            if attempt.is_unpriced:
+                self._counter(self.unpriced, target).inc()
             if attempt.cost_nano_usd:
                 self._counter(self.cost, target).inc(attempt.cost_nano_usd / NANO_USD)
+        if receipt.unretried:
+            self._counter(self.unretried, receipt.unretried).inc()
+        if receipt.held is not None:
+            self._counter(self.holds, receipt.held).inc()
         last = receipt.last
         if last is not None and last.first_content_s is not None:
             self._histogram(self.first_content, receipt.route).observe(last.first_content_s - receipt.started_s)
+
+    def breaker_stands(self, target: str, state: str) -> None:
+        """Show a breaker's state; `target` is a configured one."""
+        self.breaker_state.labels(target).set(_BREAKER_STATES[state])
+
+    def breaker_moved(self, target: str, state: str) -> None:
+        self.breaker_stands(target, state)
+        self.breaker_transitions.labels(target, state).inc()
+
+    def breaker_gone(self, target: str) -> None:
+        """Forget a target that the configuration no longer has."""
+        for metric, labels in ((self.breaker_state, ()), *((self.breaker_transitions, (s,)) for s in _BREAKER_STATES)):
+            with suppress(KeyError):  # it never went there
+                metric.remove(target, *labels)
+
+    def probed(self, provider: str, outcome: str) -> None:
+        """Count a probe; the outcome is ok, busy or an error's code."""
+        self.probes.labels(provider, outcome).inc()
+
+    def record_shadow(self, target: str, outcome: str, cost_nano_usd: int | None) -> None:
+        """Count one copy of a call, or that there was none: `dropped`."""
+        self._counter(self.shadows, target, outcome).inc()
+        if cost_nano_usd:
+            self._counter(self.shadow_cost, target).inc(cost_nano_usd / NANO_USD)
 
     def _counter(self, metric: Counter, *labels: str) -> Counter:
         key = (id(metric), *labels)

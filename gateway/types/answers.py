@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gateway.types.calls import Call, Units
+from gateway.types.live import Frame
+from gateway.types.values import quick
 from gateway.types.words import EMPTY, FinishReason, Operation
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TextDelta:
     text: str
@@ -157,6 +160,7 @@ class Filled:
     pieces: int = 0  # into which a long input was condensed
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Verbatim:
     """Bytes in the client's own dialect, to be passed on untouched. `content_type` comes with the first of a reply."""
@@ -167,6 +171,33 @@ class Verbatim:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """A live session is connected to whoever serves it; the first event of its reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was said in a stretch of live audio, as far as it is known. Times are seconds from the session's start."""
+
+    text: str
+    start_s: float
+    duration_s: float
+    words: tuple[Word, ...] = ()
+    is_final: bool = True  # it will not change any more
+    is_speech_end: bool = False  # the speaker has paused
+    is_flushed: bool = False  # it is final because the client asked for that
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something else that happened in a live session."""
+
+    name: Literal["ready", "flushed", "cleared", "responded"]
+    text: str = field(default="", repr=False)
+
+
+@quick
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What was used so far; the last one of an answer counts. Estimated: the output may be more than it says."""
 
@@ -174,6 +205,7 @@ class Usage:
     is_estimated: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Done:
     """The vendor said that it has finished. A reply that ends without it was cut."""
@@ -195,6 +227,10 @@ Event = (
     | Passed
     | Filled
     | Verbatim
+    | Opened
+    | Heard
+    | Told
+    | Frame
     | Usage
     | Done
 )
@@ -202,6 +238,7 @@ Event = (
 Closer = Callable[[], Awaitable[None]]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A stream of events and what must be closed; whoever opens something adds its closer here, before the first await.
@@ -215,8 +252,10 @@ class Reply:
 
 Handler = Callable[[Call], Awaitable[Reply]]
 Middleware = Callable[[Call, Handler], Awaitable[Reply]]
+Facts = dict[str, Any]  # what the links of a chain tell of a call that is explained and not made; JSON
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """An answer in the client's dialect. `body` is bytes where it is complete, else chunks as they come.

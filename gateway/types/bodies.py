@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from gateway.types.chat import Chat
 from gateway.types.inbound import Upload
+from gateway.types.live import Live
+from gateway.types.values import quick
 from gateway.types.words import EMPTY, TranscriptFormat
 
 
@@ -94,9 +96,10 @@ class Passage:
     upload: Upload | None = None
 
 
-Body = Chat | Embeddings | Speech | Recording | Catalog | VoiceCatalog | Passage
+Body = Chat | Embeddings | Speech | Recording | Catalog | VoiceCatalog | Passage | Live
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Ask:
     """What a dialect read from a request. `model` and `provider` are "" where the client named none."""
@@ -105,4 +108,6 @@ class Ask:
     body: Body
     stream: bool = False
     provider: str = ""  # the one that has to serve this
+    # Not None: where routes.yaml does not name `model`, the route's own stands in, and this field is told as dropped.
+    wish: str | None = None
     values: Mapping[str, Any] = EMPTY  # what a prompt is filled with

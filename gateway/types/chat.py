@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from gateway.types.values import quick
 from gateway.types.words import EMPTY, Role
 
 
@@ -74,6 +75,7 @@ class Thinking:
 Part = Text | Image | Audio | File | ToolUse | ToolResult | Thinking
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Message:
     role: Role
@@ -113,6 +115,7 @@ class OutputFormat:
     is_strict: bool | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Chat:
     """A chat in normal form. None means the client did not say; the vendor's default then holds."""

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, Literal
 
+from gateway.types.limits import Limit
+from gateway.types.values import quick
 from gateway.types.words import EMPTY
+
+KeyRole = Literal["user", "operator", "admin"]  # calls models; also sees what goes on; also changes it
+
+
+@dataclass(frozen=True, slots=True)
+class Scopes:
+    """What a key may be used for, as patterns with `*` or as names; an empty part means everything."""
+
+    routes: tuple[str, ...] = ()  # patterns over a route's path
+    operations: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()  # patterns over the model as the client names it
+    providers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +30,14 @@ class Client:
     name: str
     tenant: str
     is_anonymous: bool = False
+    scopes: Scopes = Scopes()
+    expires_at: float | None = None  # seconds of the epoch; from then on the key is refused
+    role: KeyRole = "user"
+    limits: tuple[Limit, ...] = ()  # of this key alone
+    tags: str = "{}"  # JSON, as the ledger keeps it: text by name
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Head:
     """A request before its body is read. Header names are lower-case; a repeated header is joined by ", "."""
@@ -31,6 +51,8 @@ class Head:
     params: Mapping[str, str] = EMPTY  # the path's {placeholders}
     client: Client | None = None
     raw_query: str = field(default="", repr=False)  # as it was sent, without the "?"
+    # Of a signed request: raises InvalidSignature for a body that is not the one that was signed.
+    check_body: Callable[[bytes], None] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +87,7 @@ class Form:
     files: tuple[tuple[str, Upload], ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Inbound:
     """A whole request, as a dialect decodes it. `body` is b"" where `form` is set."""

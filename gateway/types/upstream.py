@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from gateway.types.answers import Closer
 from gateway.types.inbound import Base64File, Form, Upload
+from gateway.types.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
     """One request to a vendor. `url` is absolute and already percent-encoded; nothing rewrites it."""
@@ -20,6 +22,7 @@ class UpstreamRequest:
     upload: Upload | Base64File | None = None  # what is sent instead of `body`, where that may be too large for memory
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class UpstreamResponse:
     """A vendor's answer: header names lower-case, the body as chunks. `close` is idempotent and stops the vendor."""

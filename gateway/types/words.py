@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 Operation = Literal[
-    "chat", "embeddings", "speech", "transcription", "models", "voices", "tokens", "proxy"
-]  # tokens: of a chat's input; proxy: whatever a vendor's own endpoint does
+    "chat", "embeddings", "speech", "transcription", "realtime", "models", "voices", "tokens", "proxy", "pipeline"
+]  # realtime: a spoken conversation; tokens: of a chat's input; proxy: whatever a vendor's own endpoint does; pipeline:
+# several of these, one after another
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error"]
 DropPolicy = Literal["warn", "reject"]  # a parameter that a model cannot take: leave it out and say so, or refuse

@@ -5,16 +5,18 @@ from __future__ import annotations
 import traceback
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from http import HTTPStatus
 
-from gateway.errors import GatewayError, UpstreamError, UpstreamMalformed, UpstreamRefusedUs
+from gateway.errors import GatewayError, UpstreamError, UpstreamLoop, UpstreamMalformed, UpstreamRefusedUs
 from gateway.telemetry.logs import LOGGER
 from gateway.types import Call, Event, Handler, Provider, Reply, Target, UpstreamRequest, UpstreamResponse
+from gateway.upstream.masking import hidden
 from gateway.upstream.send import Upstream
+from gateway.upstream.traced import traced
 
 # What code that trusts a shape raises where the shape is another: then the next target may do better.
 MISREAD = (TypeError, ValueError, LookupError, AttributeError)
 MAX_ERROR_BODY_BYTES = 65_536  # vendors send HTML pages on 502; the start is enough
-MIN_SECRET_CHARS = 8  # what is shorter may be a word, like a key for a server of one's own
 
 
 def attempt_with(upstream: Upstream) -> Handler:
@@ -26,22 +28,24 @@ def attempt_with(upstream: Upstream) -> Handler:
         if target is None:
             raise RuntimeError("failover chooses the target before the attempt")
         plugin = target.provider.plugin
-        request = _with_headers(plugin.build(call, target), target.provider)
+        request = with_headers(plugin.build(call, target), target.provider)
         try:
-            request = plugin.sign(request, await tokens.equip(target, call.deadline_s))
+            request = traced(plugin.sign(request, await tokens.equip(target, call.deadline_s)), call)
         except UpstreamError as error:
-            _name(error, target)
+            name_error(error, target)
             raise
-        response = await upstream.send(request, target, call.deadline_s)
+        response = await upstream.send(request, target, call.deadline_s, call.timeouts)
         try:
             if not 200 <= response.status < 300:
-                body = await _start_of(response)
+                body = await start_of(response)
+                if response.status == HTTPStatus.LOOP_DETECTED:
+                    raise UpstreamLoop("the request came back to a gateway that had passed it on; correct base_url")
                 raise plugin.parse_error(response.status, response.headers, body)
-            return Reply(_named(plugin.parse(call, response), target), (response.close,))
+            return Reply(named(plugin.parse(call, response), target), (response.close,))
         except BaseException as error:
             await response.close()
             if isinstance(error, UpstreamError):
-                _name(error, target)
+                name_error(error, target)
             if isinstance(error, UpstreamRefusedUs):
                 tokens.drop(target)
             raise
@@ -49,14 +53,14 @@ def attempt_with(upstream: Upstream) -> Handler:
     return attempt
 
 
-def _with_headers(request: UpstreamRequest, provider: Provider) -> UpstreamRequest:
+def with_headers(request: UpstreamRequest, provider: Provider) -> UpstreamRequest:
     """Add the operator's own headers; where a name is the plugin's too, the operator's stands."""
     if not provider.headers:
         return request
     return replace(request, headers={**request.headers, **{name.lower(): v for name, v in provider.headers.items()}})
 
 
-async def _start_of(response: UpstreamResponse) -> bytes:
+async def start_of(response: UpstreamResponse) -> bytes:
     """Return what there is of an error's body: its status says more than that its text was cut or stalled."""
     body = b""
     try:
@@ -69,12 +73,12 @@ async def _start_of(response: UpstreamResponse) -> bytes:
     return body[:MAX_ERROR_BODY_BYTES]
 
 
-async def _named(events: AsyncIterator[Event], target: Target) -> AsyncIterator[Event]:
+async def named(events: AsyncIterator[Event], target: Target) -> AsyncIterator[Event]:
     try:
         async for event in events:
             yield event
     except UpstreamError as error:
-        _name(error, target)
+        name_error(error, target)
         raise
     except MISREAD as error:
         place = traceback.extract_tb(error.__traceback__)[-1]  # the error's own text may quote the answer
@@ -85,14 +89,12 @@ async def _named(events: AsyncIterator[Event], target: Target) -> AsyncIterator[
         ) from error
 
 
-def _name(error: GatewayError, target: Target) -> None:
+def name_error(error: GatewayError, target: Target) -> None:
     """Say whose error it is, unless it is the client's: that text is the vendor's own, for the client to read.
 
     Some vendors quote the key that they do not like, by statuses that do not tell.
     """
-    for secret in target.provider.credentials.values():
-        if len(secret) >= MIN_SECRET_CHARS:
-            error.message = error.message.replace(secret, "[hidden]")
+    error.message = hidden(error.message, target.provider)
     if error.blame == "upstream" and not error.message.startswith(target.name):
         error.message = f"{target.name}: {error.message}"
     error.args = (error.message,)  # what str() and a trace in the log show

@@ -13,6 +13,7 @@ from gateway.types import (
     Handler,
     Passage,
     Passed,
+    Provider,
     Reply,
     Target,
     Units,
@@ -21,7 +22,9 @@ from gateway.types import (
     Usage,
     Verbatim,
 )
+from gateway.upstream.masking import masked
 from gateway.upstream.send import Upstream
+from gateway.upstream.traced import traced
 
 MEMORY_BYTES = 1_048_576  # up to here a body lies in memory anyway, where a plugin that signs bodies can see it
 
@@ -36,15 +39,16 @@ def forward_with(upstream: Upstream) -> Handler:
         request = await _request(call.body, target)
         try:
             request = target.provider.plugin.sign(request, await upstream.tokens.equip(target, call.deadline_s))
-            response = await upstream.send(request, target, call.deadline_s)
+            request = traced(request, call)
+            response = await upstream.send(request, target, call.deadline_s, call.timeouts)
         except UpstreamError as error:
             error.message = f"{target.provider.name}: {error.message}"
             raise
-        if call.receipt.last is not None:
-            call.receipt.last.status = response.status
+        if call.attempt is not None:
+            call.attempt.status = response.status
         if response.status in (401, 403):
             upstream.tokens.drop(target)
-        return Reply(_events(response), (response.close,))
+        return Reply(_events(response, target.provider), (response.close,))
 
     return forward
 
@@ -57,9 +61,9 @@ async def _request(passage: Passage, target: Target) -> UpstreamRequest:
     return UpstreamRequest(passage.method, url, passage.headers, upload=upload)
 
 
-async def _events(response: UpstreamResponse) -> AsyncIterator[Event]:
+async def _events(response: UpstreamResponse, provider: Provider) -> AsyncIterator[Event]:
     yield Passed(response.status, response.headers)
-    async for chunk in response.chunks:
+    async for chunk in masked(response.chunks, provider, is_error=response.status >= 400):
         yield Verbatim(chunk)
     yield Usage(Units())
     yield Done()

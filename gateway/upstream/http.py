@@ -1,19 +1,21 @@
-"""HTTP to vendors. aiohttp's ClientSession behind it, told to do nothing of its own accord."""
+"""HTTP to vendors, over connections of our own that do nothing of their own accord."""
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
-import aiohttp
-from yarl import URL
+from gateway.errors import UpstreamCut, UpstreamUnreachable
+from gateway.types import UpstreamRequest, UpstreamResponse
+from gateway.upstream.origin import Origin, split
+from gateway.upstream.outgoing import outgoing
+from gateway.upstream.pool import Pool
 
-from gateway.errors import UpstreamCut, UpstreamMalformed, UpstreamUnreachable
-from gateway.types import Form, UpstreamRequest, UpstreamResponse
-from gateway.upstream.files import sent_bytes, sent_chunks
-from gateway.upstream.multipart import Multipart
-
-KEEPALIVE_S = 30.0  # vendors' balancers close idle connections after 60 s or more; stay well below
+# Which may arrive twice (RFC 9110, 9.2.2). Others are sent again only where it is certain that nobody has read them.
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_UNWRITABLE = (
+    "the request cannot be written: a credential or header in providers.yaml holds a line break, or base_url a port "
+    "that there is not"
+)
 
 
 class HttpTransport:
@@ -21,89 +23,44 @@ class HttpTransport:
     a redirect would carry the operator's key to wherever it points."""
 
     def __init__(self, via: str) -> None:
-        self._via = via  # names this process to whoever it calls, so that a loop is seen
-        self._session: aiohttp.ClientSession | None = None
+        self.via = via  # names this process to whoever it calls, so that a loop is seen
+        self._pool = Pool()
 
     def bind(self, connect_s: float) -> Callable[[UpstreamRequest], Awaitable[UpstreamResponse]]:
-        """Return `send` with a connect timeout."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
+        """Return `send` with a limit for looking up the name, connecting and TLS together.
+
+        It raises UpstreamUnreachable, UpstreamCut, UpstreamMalformed, and what reading an upload raises.
+        """
 
         async def send(request: UpstreamRequest) -> UpstreamResponse:
-            return await self._send(request, timeout)
+            return await self._send(request, connect_s)
 
         return send
 
+    def warm(self, counts: Mapping[str, int]) -> None:
+        """Keep so many idle connections open to where these URLs lead."""
+        wanted: dict[Origin, int] = {}
+        for url, count in counts.items():
+            origin, _ = split(url)
+            wanted[origin] = max(count, wanted.get(origin, 0))
+        self._pool.warm(wanted)
+
     async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._pool.aclose()
 
-    async def _send(self, request: UpstreamRequest, timeout: aiohttp.ClientTimeout) -> UpstreamResponse:
-        headers = {**request.headers, "accept-encoding": "identity", "via": self._via}
-        data: bytes | AsyncIterator[bytes] = b""
-        if isinstance(request.body, Form):
-            multipart = Multipart(request.body)
-            headers["content-type"] = multipart.content_type
-            headers["content-length"] = str(multipart.size_bytes)
-            data = multipart.chunks()
-        elif request.upload is not None:
-            headers["content-length"] = str(sent_bytes(request.upload))
-            data = sent_chunks(request.upload)
-        else:
-            data = request.body
-        url = URL(request.url, encoded=True)
+    async def _send(self, request: UpstreamRequest, connect_s: float) -> UpstreamResponse:
         try:
-            response = await self._client().request(
-                request.method, url, headers=headers, data=data or None, allow_redirects=False, timeout=timeout
-            )
-        except (TimeoutError, aiohttp.ServerTimeoutError) as error:
-            raise UpstreamUnreachable(f"no connection to {url.host} within {timeout.sock_connect:g} s") from error
-        except aiohttp.ClientConnectorError as error:
-            raise UpstreamUnreachable(f"no connection to {url.host}: {_cause(error)}") from error
-        except aiohttp.ClientResponseError as error:
-            raise UpstreamMalformed(f"{url.host} answered with something that is not HTTP") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise UpstreamCut(f"{url.host} closed the connection before it answered") from error
+            origin, target = split(request.url)
+            head, body = outgoing(request, origin.authority, target, self.via)
         except ValueError as error:
-            raise UpstreamUnreachable(
-                f"no request to {url.host} can be written: a credential or header in providers.yaml holds a line "
-                "break, or base_url a port that there is not"
-            ) from error
-        names = {name.lower(): value for name, value in response.headers.items()}
-        return UpstreamResponse(response.status, names, _chunks(response), _closer(response))
-
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=60),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-                auto_decompress=False,
-                skip_auto_headers=("user-agent", "accept", "content-type"),
-                requote_redirect_url=False,
-            )
-        return self._session
-
-
-async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in response.content.iter_any():
-            yield chunk
-    except (aiohttp.ClientError, OSError) as error:
-        raise UpstreamCut(f"{response.url.host} broke off in the middle of its answer") from error
-
-
-def _closer(response: aiohttp.ClientResponse) -> Callable[[], Awaitable[None]]:
-    async def close() -> None:
-        """Give the connection back if the answer was read to its end, else cut it: the vendor then stops working."""
-        response.close()
-
-    return close
-
-
-def _cause(error: aiohttp.ClientConnectorError) -> str:
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "its name is not known to DNS"
-    if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)):
-        return "its TLS certificate was not accepted"
-    cause = error.os_error
-    return "TLS failed" if isinstance(cause, ssl.SSLError) else (cause.strerror or type(cause).__name__).lower()
+            raise UpstreamUnreachable(_UNWRITABLE) from error
+        wire = self._pool.take(origin) or await self._pool.open(origin, connect_s)
+        try:
+            answer = await wire.ask(request.method, head, body)
+        except UpstreamCut:
+            if wire.has_heard or not wire.has_been_idle or request.method not in _IDEMPOTENT:
+                raise
+            wire = await self._pool.open(origin, connect_s)
+            head, body = outgoing(request, origin.authority, target, self.via)
+            answer = await wire.ask(request.method, head, body)
+        return UpstreamResponse(answer.status, answer.headers, answer, answer.close)

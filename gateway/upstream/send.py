@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable
 
 from gateway.errors import UpstreamTimeout
 from gateway.plugin import Inline, Worker
-from gateway.types import Provider, Target, UpstreamRequest, UpstreamResponse
+from gateway.types import Provider, Target, Timeouts, UpstreamRequest, UpstreamResponse
 from gateway.upstream.http import HttpTransport
+from gateway.upstream.patience import Patience
+from gateway.upstream.proxied import Proxied
+from gateway.upstream.socket import Socket, SocketLimits
+from gateway.upstream.streams import Stream
 from gateway.upstream.tokens import Tokens
+from gateway.upstream.upgrading import upgrade
 from gateway.upstream.workers import WorkerPool
 
 RETIRE_POLL_S = 0.2  # how often a pool that a reload left is looked at
@@ -24,27 +28,77 @@ class Upstream:
 
     def __init__(self, http: HttpTransport) -> None:
         self._http = http
+        self._proxied = Proxied(http.via)
+        self._direct = Proxied(http.via, has_proxy=False)  # for sockets
         self._pools: dict[_PoolKey, WorkerPool] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self.tokens = Tokens(self.send)
 
-    async def send(self, request: UpstreamRequest, target: Target, deadline_s: float) -> UpstreamResponse:
+    async def send(
+        self, request: UpstreamRequest, target: Target, deadline_s: float, timeouts: Timeouts | None = None
+    ) -> UpstreamResponse:
         """Return the answer once its head is there; its chunks raise UpstreamTimeout when they stall.
+
+        `timeouts` are the target's own unless others are given.
 
         Raises UpstreamUnreachable, UpstreamTimeout, UpstreamCut.
         """
-        timeouts = target.provider.timeouts
-        transport = self._transport(target.provider)
-        until_s = min(asyncio.get_running_loop().time() + timeouts.first_byte_s, deadline_s)
+        timeouts = timeouts or target.timeouts
+        transport = self._transport(target.provider, timeouts.connect_s)
+        loop = asyncio.get_running_loop()
+        patience = Patience(loop)
         try:
-            async with asyncio.timeout_at(until_s):
-                response = await transport(request)
+            response = await patience.wait(transport(request), min(loop.time() + timeouts.first_byte_s, deadline_s))
         except TimeoutError as error:
             raise UpstreamTimeout(
                 f"{target.name} sent no answer within {timeouts.first_byte_s:g} s (timeouts.first_byte_s), "
                 "or the deadline passed"
             ) from error
-        return replace(response, chunks=_bounded(response.chunks, target, deadline_s))
+        except BaseException:
+            patience.stop()
+            raise
+        bounded = _Bounded(response, patience, target.name, timeouts.idle_s, deadline_s)
+        return UpstreamResponse(response.status, response.headers, bounded, bounded.close)
+
+    def warm(self, providers: Iterable[Provider]) -> None:
+        """Keep as many idle connections to each of these providers as it wants."""
+        self._http.warm(
+            {
+                one.base_url: one.warm_connections
+                for one in providers
+                if one.warm_connections and one.off_reason is None and one.base_url and one.proxy == "none"
+            }
+        )
+
+    async def upgrade(
+        self,
+        request: UpstreamRequest,
+        target: Target,
+        deadline_s: float,
+        limits: SocketLimits,
+        timeouts: Timeouts | None = None,
+    ) -> Socket | UpstreamResponse:
+        """Return a vendor's open WebSocket, or what it answered instead. Raises what `send` does."""
+        timeouts = timeouts or target.timeouts
+        until_s = min(asyncio.get_running_loop().time() + timeouts.first_byte_s, deadline_s)
+        session = self._direct if target.provider.proxy == "none" else self._proxied
+        try:
+            async with asyncio.timeout_at(until_s):
+                return await upgrade(session, request, timeouts.connect_s, limits)
+        except TimeoutError as error:
+            raise UpstreamTimeout(
+                f"{target.name} opened no WebSocket within {timeouts.first_byte_s:g} s (timeouts.first_byte_s), "
+                "or the deadline passed"
+            ) from error
+
+    async def pieces(self, target: Target) -> Stream:
+        """Return a session in a subprocess of its own of the target's provider, whose plugin lives in such.
+
+        Raises UpstreamUnavailable, UpstreamUnreachable.
+        """
+        backend = _worker(target.provider)
+        assert backend is not None
+        return await Stream.lease(self._pool(target.provider, backend))
 
     def retain(self, providers: Iterable[Provider]) -> None:
         """Let go of the subprocesses that no provider of these needs, each as soon as it has answered what it began."""
@@ -63,11 +117,13 @@ class Upstream:
         await asyncio.gather(*(pool.aclose() for pool in self._pools.values()))
         self._pools.clear()
         await self._http.aclose()
+        await self._proxied.aclose()
+        await self._direct.aclose()
 
-    def _transport(self, provider: Provider) -> Transport:
+    def _transport(self, provider: Provider, connect_s: float) -> Transport:
         backend = provider.plugin.backend
         if backend is None:
-            return self._http.bind(provider.timeouts.connect_s)
+            return (self._http if provider.proxy == "none" else self._proxied).bind(connect_s)
         if isinstance(backend, Inline):
             return backend.answer
         return self._pool(provider, backend).answer
@@ -97,19 +153,34 @@ async def _retire(pool: WorkerPool) -> None:
         await pool.aclose()
 
 
-async def _bounded(chunks: AsyncIterator[bytes], target: Target, deadline_s: float) -> AsyncIterator[bytes]:
-    """Pass chunks on; raise UpstreamTimeout where the next does not come within idle_s or the deadline."""
-    loop = asyncio.get_running_loop()
-    idle_s = target.provider.timeouts.idle_s
-    iterator = aiter(chunks)
-    while True:
+class _Bounded:
+    """An answer's chunks; the next has to come within idle_s, and before the deadline."""
+
+    def __init__(
+        self, response: UpstreamResponse, patience: Patience, name: str, idle_s: float, deadline_s: float
+    ) -> None:
+        self._chunks = aiter(response.chunks)
+        self._close = response.close
+        self._patience = patience
+        self._name = name
+        self._idle_s = idle_s
+        self._deadline_s = deadline_s
+
+    def __aiter__(self) -> _Bounded:
+        return self
+
+    async def __anext__(self) -> bytes:
+        patience = self._patience
         try:
-            async with asyncio.timeout_at(min(loop.time() + idle_s, deadline_s)):
-                chunk = await anext(iterator)
-        except StopAsyncIteration:
-            return
+            return await patience.wait(anext(self._chunks), min(patience.now_s() + self._idle_s, self._deadline_s))
         except TimeoutError as error:
             raise UpstreamTimeout(
-                f"{target.name} stalled: nothing for {idle_s:g} s (timeouts.idle_s), or the deadline passed"
+                f"{self._name} stalled: nothing for {self._idle_s:g} s (timeouts.idle_s), or the deadline passed"
             ) from error
-        yield chunk
+        except BaseException:
+            patience.stop()
+            raise
+
+    async def close(self) -> None:
+        self._patience.stop()
+        await self._close()

@@ -100,7 +100,7 @@ class Tokens:
         if search is None:
             search = self._searches[key] = asyncio.create_task(asyncio.to_thread(find, target.provider))
             search.add_done_callback(lambda done: self._end_search(key, done))
-        patience_s = target.provider.timeouts.first_byte_s
+        patience_s = target.timeouts.first_byte_s
         try:
             async with asyncio.timeout_at(min(asyncio.get_running_loop().time() + patience_s, deadline_s)):
                 found = await asyncio.shield(search)

@@ -26,7 +26,7 @@ class WorkerPool:
 
     def __init__(self, file: str, size: int, *, name: str, max_waiting: int = _MAX_WAITING) -> None:
         self._file = file
-        self._name = name
+        self._name = self.name = name
         self._max_waiting = max_waiting
         self._free = asyncio.Semaphore(size)
         self._waiting = 0
@@ -64,6 +64,19 @@ class WorkerPool:
             return _refusal(content, answer)
         head = json.loads(content)
         return UpstreamResponse(head["status"], head["headers"], answer.chunks(), answer.close)
+
+    async def lease(self) -> WorkerProcess:
+        """Return a process of its own for as long as it takes. Raises UpstreamUnavailable, UpstreamUnreachable."""
+        await self._wait_turn()
+        try:
+            return await self._take()
+        except BaseException:
+            self._give_back(None, is_usable=False)
+            raise
+
+    def give_back(self, process: WorkerProcess, *, is_usable: bool) -> None:
+        """Take a leased process in."""
+        self._give_back(process, is_usable=is_usable)
 
     async def aclose(self) -> None:
         """End every process and wait until all are reaped; open answers are cut, waiting requests refused."""

@@ -7,6 +7,8 @@ from typing import Any
 
 from gateway import json
 from gateway.errors import (
+    ContentRefused,
+    ContextExceeded,
     GatewayError,
     UnsupportedByTarget,
     UpstreamError,
@@ -51,6 +53,11 @@ _OUT_OF_MONEY = frozenset(
 _MONEY_WORDS = ("credit balance", "spend limit", "spending limit", "usage limits")  # in a 400, which has no code for it
 
 
+# Told apart from other 400s by their wording only.
+_TOO_LONG_WORDS = ("prompt is too long", "exceed context limit")
+_UNWANTED_WORDS = "blocked by content filtering policy"
+
+
 class RequestTooLarge(UnsupportedByTarget):
     """More than this vendor takes; another may take it."""
 
@@ -78,8 +85,10 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> Gateway
         return UpstreamTimeout(message, retry_after_s=retry_after_s(headers))
     if status in (408, 409) or status >= 500:
         return UpstreamUnavailable(message, retry_after_s=retry_after_s(headers))
-    if "prompt is too long" in message:
-        return UnsupportedByTarget(message, param="messages")  # another model may hold it
+    if any(words in message for words in _TOO_LONG_WORDS):
+        return ContextExceeded(message, param="messages")
+    if _UNWANTED_WORDS in message:
+        return ContentRefused(message)
     return UpstreamRejected(message)
 
 

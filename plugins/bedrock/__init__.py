@@ -28,6 +28,7 @@ class Bedrock:
     """See gateway/plugin.py. What only some makers' models know goes by `fields`, as their own page names it."""
 
     credentials = sigv4.CREDENTIALS
+    system = "aws.bedrock"
     default_base_url = f"https://bedrock-runtime.{DEFAULT_REGION}.amazonaws.com"
     backend: Inline | Worker | None = None
     requires = ("botocore",)

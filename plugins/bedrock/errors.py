@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from gateway import json
 from gateway.errors import (
+    ContentRefused,
+    ContextExceeded,
     GatewayError,
     UpstreamError,
     UpstreamNotFound,
@@ -22,6 +24,9 @@ _LIMITED = frozenset({"ThrottlingException", "ServiceQuotaExceededException", "T
 _CREDENTIALS = frozenset(
     {"ExpiredTokenException", "IncompleteSignatureException", "MissingAuthenticationTokenException"}
 )
+# A ValidationException says by its words alone what it is about; they are Amazon's, or the model's own.
+_TOO_LONG_WORDS = ("input is too long", "prompt is too long", "exceed context limit", "maximum context length")
+_UNWANTED_WORDS = "blocked by content filtering policy"
 _NO_MODEL = "model identifier is invalid"  # comes as a ValidationException with 400
 
 
@@ -44,7 +49,7 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> Gateway
         return UpstreamError(message)  # the model failed, which another target may not
     if status >= 500:
         return UpstreamUnavailable(message, retry_after_s=wait_s)
-    return UpstreamRejected(message)
+    return _rejected(message)
 
 
 def stream_error(name: str, message: str) -> GatewayError:
@@ -54,9 +59,18 @@ def stream_error(name: str, message: str) -> GatewayError:
         case "throttlingException":
             return UpstreamRateLimited(said)
         case "validationException":
-            return UpstreamRejected(said)
+            return _rejected(said)
         case _:
             return UpstreamUnavailable(said)
+
+
+def _rejected(message: str) -> GatewayError:
+    words = message.lower()
+    if any(each in words for each in _TOO_LONG_WORDS):
+        return ContextExceeded(message, param="messages")
+    if _UNWANTED_WORDS in words:
+        return ContentRefused(message)
+    return UpstreamRejected(message)
 
 
 def _message(body: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Deepgram: text to speech (`speak.py`) and speech to text (`listen.py`).
+"""Deepgram: text to speech (`speak.py`), speech to text (`listen.py`), and both over live sockets (`live.py`).
 
 Wire format: vendors.md 7, read from deepgram-sdk 7.17.0 on 2026-11-23.
 """
@@ -15,6 +15,7 @@ from gateway.plugin import Inline, Worker
 from gateway.types import (
     Call,
     Event,
+    Live,
     Model,
     Operation,
     Target,
@@ -23,7 +24,7 @@ from gateway.types import (
     VoiceFact,
 )
 
-from . import listen, speak, voices
+from . import listen, live, speak, voices
 from .errors import parse_error
 
 # Each operation in a file of its own that defines refusal, build and parse.
@@ -37,6 +38,7 @@ class Deepgram:
     default_base_url = "https://api.deepgram.com"
     backend: Inline | Worker | None = None
     lacks = frozenset({"instructions"})
+    live = live.LiveSockets()
     takes_urls = True  # of recordings, which it then fetches itself
     wire: Mapping[Operation, str] = MappingProxyType({})
     default_voices: Mapping[str, str] = MappingProxyType(dict(voices.voices_of("aura-2")))
@@ -53,7 +55,7 @@ class Deepgram:
         return voices.voices_of(model.name)
 
     def refusal(self, call: Call, target: Target) -> str | None:
-        part = PARTS.get(call.operation)
+        part = live if isinstance(call.body, Live) else PARTS.get(call.operation)
         if part is None:
             return f"does no {call.operation}"
         reason: str | None = part.refusal(call, target)
@@ -63,6 +65,8 @@ class Deepgram:
         reason = self.refusal(call, target)
         if reason is not None:
             raise InvalidRequest(f"{target.name} {reason}")
+        if isinstance(call.body, Live):
+            return live.build(call, target)
         request: UpstreamRequest = PARTS[call.operation].build(call, target)
         return request
 

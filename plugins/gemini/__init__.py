@@ -28,6 +28,7 @@ class Gemini:
     """The model stands in the path, so `Call.is_verbatim` sends the client's body byte for byte."""
 
     credentials = ("api_key",)
+    system = "gcp.gemini"
     default_base_url = "https://generativelanguage.googleapis.com"
     backend: Inline | Worker | None = None
     wire: Mapping[Operation, str] = MappingProxyType(

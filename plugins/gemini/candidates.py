@@ -121,7 +121,14 @@ def read_usage(usage: Mapping[str, Any]) -> Units:
         cached_input_tokens=usage.get("cachedContentTokenCount") or 0,
         output_tokens=(usage.get("candidatesTokenCount") or 0) + thoughts,
         reasoning_tokens=thoughts,
+        input_audio_tokens=_audio_tokens(usage.get("promptTokensDetails")),
+        output_audio_tokens=_audio_tokens(usage.get("candidatesTokensDetails")),
     )
+
+
+def _audio_tokens(details: Any) -> int:
+    counts = (item.get("tokenCount") for item in _objects(details) if item.get("modality") == "AUDIO")
+    return sum(count for count in counts if isinstance(count, int))
 
 
 def _is_blocked(chunk: Mapping[str, Any]) -> bool:

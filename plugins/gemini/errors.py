@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway import json
 from gateway.errors import (
+    ContextExceeded,
     GatewayError,
     UpstreamError,
     UpstreamMalformed,
@@ -23,6 +24,7 @@ from gateway.plugin import retry_after_s
 MAX_MESSAGE_CHARS = 2_000  # a vendor's message is quoted to the client; the start is enough
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s", re.ASCII)  # google.protobuf.Duration as JSON
+_TOO_LONG_WORDS = "input token count"  # "The input token count (9) exceeds the maximum number of tokens allowed (8)."
 # Reasons of google.rpc.ErrorInfo with which Google answers 400 although the key or account is at fault.
 _OUR_FAULT = frozenset({"API_KEY_INVALID", "API_KEY_EXPIRED", "API_KEY_SERVICE_BLOCKED", "BILLING_DISABLED"})
 
@@ -72,6 +74,8 @@ def _meaning(status: int, error: Mapping[str, Any], headers: Mapping[str, str]) 
         return UpstreamTimeout(message, retry_after_s=wait_s)
     if status == 408 or status == 499 or status >= 500:
         return UpstreamUnavailable(message, retry_after_s=wait_s)
+    if _TOO_LONG_WORDS in message:
+        return ContextExceeded(message, param=_field(error))
     return UpstreamRejected(message, param=_field(error))
 
 

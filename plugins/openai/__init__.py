@@ -13,9 +13,9 @@ from urllib.parse import quote, urlencode
 
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.plugin import Inline, Worker
-from gateway.types import Call, Chat, Event, Operation, Target, Thinking, UpstreamRequest, UpstreamResponse
+from gateway.types import Call, Chat, Event, Live, Operation, Target, Thinking, UpstreamRequest, UpstreamResponse
 
-from . import chat, chat_answer, embeddings, responses, responses_answer, speech, transcription
+from . import chat, chat_answer, embeddings, live, responses, responses_answer, speech, transcription
 from .errors import parse_error
 from .options import MODEL_OPTIONS_SCHEMA, OPTIONS_SCHEMA, api_for
 
@@ -41,6 +41,7 @@ class OpenAI:
             "transcription": "openai.transcription",
         }
     )
+    live = live.LiveSockets()
     default_voices: Mapping[str, str] = MappingProxyType({voice: voice for voice in VOICES})
     options_schema: Mapping[str, Any] = OPTIONS_SCHEMA
     model_options_schema: Mapping[str, Any] = MODEL_OPTIONS_SCHEMA
@@ -69,7 +70,7 @@ class OpenAI:
         return chat.carried_extra(call)
 
     def operations(self) -> frozenset[Operation]:
-        return frozenset(self.wire)
+        return frozenset(self.wire) | {"realtime"}
 
     def refusal(self, call: Call, target: Target) -> str | None:
         if call.operation == "transcription":
@@ -98,6 +99,11 @@ class OpenAI:
             case "transcription":
                 path, form = transcription.build(call, target)
                 return UpstreamRequest("POST", _url(target, path), _headers(call, target), form)
+            case "realtime":
+                assert isinstance(call.body, Live)
+                url = _url(target, "/realtime")
+                mark = "&" if "?" in url else "?"
+                return UpstreamRequest("GET", f"{url}{mark}{live.query(call.body, target)}", _headers(call, target))
             case _:
                 raise InvalidRequest(f"{call.operation} is not served by {target.name}")
         headers = _headers(call, target) | {"content-type": "application/json"}

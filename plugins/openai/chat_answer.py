@@ -108,7 +108,7 @@ def _has_done_mark(call: Call) -> bool:
 
 
 def read_usage(usage: dict[str, Any]) -> Units:
-    """OpenAI counts cached tokens within the prompt's and reasoning within the completion's."""
+    """OpenAI counts cached tokens within the prompt's, reasoning within the completion's, and audio within both."""
     prompt = bookkeeping(usage.get("prompt_tokens_details"))
     completion = bookkeeping(usage.get("completion_tokens_details"))
     return Units(
@@ -117,6 +117,8 @@ def read_usage(usage: dict[str, Any]) -> Units:
         cache_write_tokens=count(prompt.get("cache_write_tokens")),
         output_tokens=count(usage.get("completion_tokens")),
         reasoning_tokens=count(completion.get("reasoning_tokens")),
+        input_audio_tokens=count(prompt.get("audio_tokens")),
+        output_audio_tokens=count(completion.get("audio_tokens")),
     )
 
 

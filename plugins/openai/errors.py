@@ -7,6 +7,8 @@ from typing import Any
 
 from gateway import json
 from gateway.errors import (
+    ContentRefused,
+    ContextExceeded,
     GatewayError,
     UpstreamError,
     UpstreamMalformed,
@@ -22,6 +24,13 @@ MAX_MESSAGE_CHARS = 2_000  # a vendor's message is quoted to the client; the sta
 
 # 429s that waiting does not mend: the operator's account is empty.
 _OUT_OF_CREDIT = frozenset({"insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached"})
+_TOO_LONG = "context_length_exceeded"
+_TOO_LONG_WORDS = (
+    "maximum context length",
+    "context window",
+)  # of servers that speak OpenAI's format without its codes
+# OpenAI's own, and Azure's content_filter.
+_UNWANTED = frozenset({"content_policy_violation", "content_filter", "invalid_prompt", "moderation_blocked"})
 
 
 def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
@@ -30,6 +39,8 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> Gateway
     message = str(error.get("message") or f"the vendor answered {status} without a message")[:MAX_MESSAGE_CHARS]
     if 300 <= status < 400:
         return UpstreamError(f"the vendor answered {status}, a redirect, which is not followed; correct base_url")
+    if str(error.get("code")) in _UNWANTED or _is_flagged(error):
+        return ContentRefused(message)
     if status in (401, 403):
         return UpstreamRefusedUs(f"the vendor answered {status}: it does not accept the gateway's credentials")
     if status == 402 or str(error.get("code")) in _OUT_OF_CREDIT or str(error.get("type")) in _OUT_OF_CREDIT:
@@ -41,6 +52,8 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> Gateway
     if status == 408 or status >= 500:
         return UpstreamUnavailable(message, retry_after_s=retry_after_s(headers))
     param = error.get("param")
+    if error.get("code") == _TOO_LONG or any(words in message.lower() for words in _TOO_LONG_WORDS):
+        return ContextExceeded(message, param=param if isinstance(param, str) else None)
     return UpstreamRejected(message, param=param if isinstance(param, str) else None)
 
 
@@ -53,6 +66,10 @@ def stream_error(error: Any) -> GatewayError:
         return parse_error(code, {}, json.dumps({"error": fields}))
     if code == "rate_limit_exceeded" or fields.get("type") == "rate_limit_error":
         return UpstreamRateLimited(message)
+    if code == _TOO_LONG:
+        return ContextExceeded(message)
+    if str(code) in _UNWANTED:
+        return ContentRefused(message)
     return UpstreamUnavailable(message)
 
 
@@ -67,6 +84,12 @@ def parse_object(body: bytes) -> dict[str, Any]:
     if value.get("error"):
         raise stream_error(value["error"])
     return value
+
+
+def _is_flagged(error: dict[str, Any]) -> bool:
+    """OpenRouter says with a 403 that an input was flagged, and for what."""
+    metadata = error.get("metadata")
+    return isinstance(metadata, dict) and "flagged_input" in metadata
 
 
 def _error_object(body: bytes) -> dict[str, Any]:

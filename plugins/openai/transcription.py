@@ -157,8 +157,13 @@ def _usage(answer: dict[str, Any], recording: Recording) -> Usage:
     """Tokens or seconds, as the model is billed; else the length as probed, which is an estimate."""
     usage = bookkeeping(answer.get("usage"))
     if usage.get("type") == "tokens":
+        read = bookkeeping(usage.get("input_token_details"))
         return Usage(
-            Units(input_tokens=count(usage.get("input_tokens")), output_tokens=count(usage.get("output_tokens")))
+            Units(
+                input_tokens=count(usage.get("input_tokens")),
+                output_tokens=count(usage.get("output_tokens")),
+                input_audio_tokens=count(read.get("audio_tokens")),
+            )
         )
     seconds = number(usage.get("seconds")) or number(answer.get("duration"))
     return Usage(Units(audio_seconds=float(seconds or recording.duration_s or 0.0)), is_estimated=not seconds)

@@ -24,6 +24,7 @@ from gateway.types import (
     Chat,
     Embeddings,
     Event,
+    Live,
     Operation,
     Recording,
     Speech,
@@ -32,7 +33,7 @@ from gateway.types import (
     UpstreamResponse,
 )
 
-from . import asking, wire
+from . import asking, live, wire
 from .options import OPTIONS_SCHEMA
 from .server import Server
 from .speaking import DEFAULT_VOICES
@@ -55,11 +56,13 @@ class Sandbox:
     lacks: frozenset[str] = frozenset()  # what it makes no use of does no harm here
 
     def __init__(self) -> None:
-        self.backend: Inline | Worker | None = Inline(Server().answer)
+        server = Server()
+        self.backend: Inline | Worker | None = Inline(server.answer, server.live)
+        self.live = live.LiveSandbox()
 
     def operations(self) -> frozenset[Operation]:
         """What the sandbox can do at all."""
-        return frozenset({"chat", "embeddings", "speech", "transcription"})
+        return frozenset({"chat", "embeddings", "speech", "transcription", "realtime"})
 
     def refusal(self, call: Call, target: Target) -> str | None:
         """Return why this target cannot serve this call, or None where it can."""
@@ -72,6 +75,8 @@ class Sandbox:
                 return asking.speech_refusal(call.body, target)
             case Recording():
                 return asking.recording_refusal(call.body)
+            case Live():
+                return live.refusal(call)
         return "does not list models"
 
     def build(self, call: Call, target: Target) -> UpstreamRequest:
@@ -83,6 +88,8 @@ class Sandbox:
         }
         url = f"{target.provider.base_url}/{call.operation}"
         match call.body:
+            case Live():
+                return live.build(call, target)
             case Chat():
                 described |= asking.chat_request(call.body)
             case Embeddings():

@@ -7,12 +7,19 @@ import zlib
 
 MAGIC = b"sbx\x01"
 _HEAD = struct.Struct(">4sII")
+HEAD_BYTES = _HEAD.size
 
 
 def pack(text: str) -> bytes:
     """Return the bytes that carry `text`."""
     payload = text.encode()
     return _HEAD.pack(MAGIC, len(payload), zlib.crc32(payload)) + payload
+
+
+def size_bytes(head_bits: bytes) -> int:
+    """Return how many bytes a text has, by its head as characters 0 and 1."""
+    size: int = _HEAD.unpack(_bytes(head_bits))[1]
+    return size
 
 
 def unpack_all(data: bytes) -> list[str]:
@@ -39,8 +46,8 @@ def unpack_all_bits(data: bytes) -> list[str]:
     at = data.find(magic)
     while at >= 0:
         head = _bytes(data[at : at + 8 * _HEAD.size])
-        size_bytes = _HEAD.unpack(head)[1] if len(head) == _HEAD.size else 0
-        end = at + 8 * (_HEAD.size + size_bytes)
+        size = _HEAD.unpack(head)[1] if len(head) == _HEAD.size else 0
+        end = at + 8 * (_HEAD.size + size)
         text = _unpack(_bytes(data[at:end]), 0)
         if text is not None:
             texts.append(text)
@@ -51,9 +58,9 @@ def unpack_all_bits(data: bytes) -> list[str]:
 def _unpack(data: bytes, at: int) -> str | None:
     if len(data) < at + _HEAD.size:
         return None
-    _, size_bytes, checksum = _HEAD.unpack_from(data, at)
-    payload = data[at + _HEAD.size : at + _HEAD.size + size_bytes]
-    if len(payload) < size_bytes or zlib.crc32(payload) != checksum:
+    _, size, checksum = _HEAD.unpack_from(data, at)
+    payload = data[at + _HEAD.size : at + _HEAD.size + size]
+    if len(payload) < size or zlib.crc32(payload) != checksum:
         return None
     return payload.decode()
 

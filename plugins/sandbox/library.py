@@ -13,6 +13,8 @@ import gateway.errors
 
 MIN_COVERAGE = 0.6  # of a question's words; less, and it is about something else
 MAX_ANSWER_CHARS = 1200
+FOLDERS = ("docs", "docs/clients", "docs/vendors")
+LISTS = ("README", "command-reference")  # they name everything and explain nothing
 
 _WORD = re.compile(r"[a-z0-9_]+")
 _QUESTION = re.compile(r"\s*(how|what|which|where|when|who|why|can|does|do|is|are|will|should|tell me|explain)\b", re.I)
@@ -58,13 +60,14 @@ class Library:
 
 
 def find_documents() -> list[Path]:
-    """Return README.md and docs/*.md of the clone or the installation that runs; none where there are none."""
+    """Return README.md and the pages of docs/ of the clone or the installation that runs; none where there are none."""
     package = Path(gateway.errors.__file__).parent
     clone = package.parent
     root = package / "bundled" if (package / "bundled" / "docs").is_dir() else clone
     if root is clone and not (clone / "pyproject.toml").is_file():
         return []  # site-packages: what lies beside the package there is not ours
-    return [path for path in (root / "README.md", *sorted((root / "docs").glob("*.md"))) if path.is_file()]
+    pages = [path for folder in FOLDERS for path in sorted((root / folder).glob("*.md")) if path.stem not in LISTS]
+    return [path for path in (root / "README.md", *pages) if path.is_file()]
 
 
 def read_library(paths: Sequence[Path]) -> Library:

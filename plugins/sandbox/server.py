@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from gateway.errors import UpstreamUnreachable
@@ -14,6 +14,7 @@ from . import chatting, tokens
 from .faults import Failure, failure, spoil
 from .hearing import ForeignAudio, NotAudio, hear
 from .library import Library, find_documents, read_library
+from .live import session
 from .options import Options, read_options
 from .pace import Paced, Step
 from .schema import CannotMake
@@ -55,6 +56,13 @@ class Server:
             return _failed(_refused(error))
         body = Paced(spoil(steps, options))
         return UpstreamResponse(200, {"content-type": "application/x-ndjson"}, body, body.close)
+
+    async def live(self, request: UpstreamRequest, source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield what a live session says."""
+        assert isinstance(request.body, bytes)
+        asked = loads(request.body)
+        async for said in session(asked, source, self._read_library):
+            yield said
 
     async def _steps(self, request: UpstreamRequest, asked: Mapping[str, Any], options: Options) -> Iterator[Step]:
         operation = asked["operation"]

@@ -62,7 +62,7 @@ async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[Event]:
         pending = rest
         for data in lines:
             value = _value(bytes(data))
-            for event in _read(value):
+            for event in read_line(value):
                 yield event
             if "end" in value:
                 return
@@ -79,7 +79,8 @@ def _value(data: bytes) -> Mapping[str, Any]:
     return value
 
 
-def _read(value: Mapping[str, Any]) -> list[Event]:
+def read_line(value: Mapping[str, Any]) -> list[Event]:
+    """Return the events of one line. Raises UpstreamMalformed where it is none of the above."""
     try:
         for kind, reader in _READERS.items():
             if kind in value:

@@ -4,8 +4,10 @@ import hashlib
 
 import pytest
 
+from gateway.config.document import is_secret
 from gateway.config.keys import MIN_SECRET_CHARS, weakness
 from gateway.config.model import Key
+from gateway.types import Scopes
 from tests.config.folder import Setup
 
 SECRET, OTHER = "aB3dE5gH7jK9mN1p", "zY2xW4vU6tS8rQ0o"
@@ -38,11 +40,67 @@ def test_a_key_belongs_to_a_tenant(setup: Setup) -> None:
     assert setup.config().keys.static == (key("web", SECRET, "shop"),)
 
 
+def test_a_key_may_have_a_role_and_be_of_every_tenant(setup: Setup) -> None:
+    static(setup, f"[{{name: ops, tenant: '*', role: operator, key: {SECRET}}}, {{name: web, key: {OTHER}}}]")
+    ops, web = setup.config().keys.static
+    assert (ops.role, ops.tenant, web.role, web.tenant) == ("operator", "*", "user", "web")
+
+
+@pytest.mark.parametrize("fault", ["role: owner", "tenant: 'a*'", "tenant: '**'"])
+def test_a_role_or_tenant_that_is_none_is_refused(setup: Setup, fault: str) -> None:
+    static(setup, f"[{{name: ops, {fault}, key: {SECRET}}}]")
+    assert any(fault.partition(":")[0] in problem for problem in setup.problems())
+
+
 def test_a_key_without_a_name_gets_one_that_stays(setup: Setup) -> None:
     static(setup, "'${API_KEYS:-}'")
     [found] = setup.config(API_KEYS=SECRET).keys.static
     assert found.name == f"key-{hashlib.sha256(SECRET.encode()).hexdigest()[:8]}"
     assert setup.config().keys.static == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "moment_s"),
+    [
+        ("2027-01-15", 1_799_971_200.0),
+        ("'2027-01-15'", 1_799_971_200.0),
+        ("'2027-01-15T08:00:00Z'", 1_800_000_000.0),
+        ("2027-01-15t08:00:00z", 1_800_000_000.0),
+        ("'2027-01-15 09:00:00.5+01:00'", 1_800_000_000.5),
+    ],
+)
+def test_a_key_may_end(setup: Setup, text: str, moment_s: float) -> None:
+    static(setup, f"[{{name: web, key: {SECRET}, expires: {text}}}, 'app:{OTHER}']")
+    assert [key.expires_at for key in setup.config().keys.static] == [moment_s, None]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tomorrow",
+        "2027-02-30",
+        "0000-01-01",
+        "'20270115'",
+        "2027-W03-5",
+        "'2027-01-15T08:00:00'",
+        "'2027-01-15T25:00:00Z'",
+        "''",
+    ],
+)
+def test_an_end_that_is_no_date_is_told_at_its_place(setup: Setup, text: str) -> None:
+    static(setup, f"[{{name: web, key: {SECRET}, expires: {text}}}]")
+    [problem] = setup.problems()
+    assert problem.startswith("routes.yaml:2:82: ")
+    assert "is no date; write YYYY-MM-DD, or a time with its zone" in problem
+
+
+def test_a_key_may_be_for_some_things_only(setup: Setup) -> None:
+    scopes = "routes: [/v1/chat/*], operations: [chat, tokens], models: [fast, 'gpt-*'], providers: [acme]"
+    static(setup, f"[{{name: web, key: {SECRET}, {scopes}}}, 'app:{OTHER}']")
+    assert [key.scopes for key in setup.config().keys.static] == [
+        Scopes(("/v1/chat/*",), ("chat", "tokens"), ("fast", "gpt-*"), ("acme",)),
+        Scopes(),
+    ]
 
 
 def test_only_the_hash_is_kept(setup: Setup) -> None:
@@ -93,6 +151,8 @@ def test_a_fair_secret_is_taken(secret: str) -> None:
         (f"[{{name: web, sha256: {hashlib.sha256(b'changeme').hexdigest()}}}]", "well-known secret"),
         ("[{name: web, sha256: abc}]", "which is not 64 hexadecimal digits"),
         (f"[{{key: {SECRET}}}]", "lacks 'name'"),
+        (f"[{{name: web, key: {SECRET}, operations: [chats]}}]", "operations[0]"),
+        (f"[{{name: web, key: {SECRET}, models: []}}]", "models needs at least 1 items"),
         ("[5]", "has to be text or a mapping"),
     ],
 )
@@ -126,3 +186,14 @@ def test_this_machine_needs_no_key_until_there_is_one(setup: Setup, keys: str, a
     setup.routes("{anonymous: loopback}", "{anonymous: until_keys, static: '${API_KEYS:-}'}")
     assert setup.config(API_KEYS=keys).keys.anonymous == anonymous
     assert setup.warnings(API_KEYS=keys) == []
+
+
+def test_a_signing_secret_is_strong_and_never_shown(setup: Setup) -> None:
+    setup.routes("anonymous: loopback", "anonymous: loopback, signing_secret: short")
+    assert any("the signing secret has 5 characters" in problem for problem in setup.problems())
+    strong = "0123456789abcdef0123456789abcdef"
+    setup.routes("signing_secret: short", f"signing_secret: {strong}")
+    kept = setup.config().keys
+    assert kept.signing_secret == strong
+    assert strong not in repr(kept)
+    assert is_secret(("keys", "signing_secret"))

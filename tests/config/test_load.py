@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.config.files import bundled
 from gateway.config.load import Known, load, read
-from gateway.config.model import Config
+from gateway.config.model import CacheStores, Config
 from gateway.config.resolve import resolve
 from gateway.errors import ConfigError
 from gateway.types import Operation
@@ -80,13 +80,35 @@ def test_the_digest_does_not_depend_on_where_the_files_lie(setup: Setup, tmp_pat
 def test_every_file_read_is_named(setup: Setup) -> None:
     setup.routes("version: 1", "version: 1\ninclude: more.yaml")
     setup.write("more.yaml", "voices: {}\n".replace("voices", "cache"))
-    assert [Path(file).name for file in setup.config().files] == ["routes.yaml", "more.yaml", "providers.yaml"]
+    assert [Path(file).name for file in setup.config().files] == [
+        "routes.yaml",
+        "more.yaml",
+        "providers.yaml",
+        "prices.yaml",
+    ]
 
 
 def test_the_cache_has_its_size(setup: Setup) -> None:
-    assert setup.config().cache_max_bytes == 67_108_864
+    assert setup.config().cache_stores == CacheStores()
+    assert CacheStores().max_bytes == 67_108_864
     setup.routes("keys:", "cache: {max_bytes: '${SIZE}'}\nkeys:")
-    assert setup.config(SIZE="1000").cache_max_bytes == 1000
+    assert setup.config(SIZE="1000").cache_stores.max_bytes == 1000
+
+
+def test_answers_are_kept_on_disk_below_the_files_and_in_redis_where_it_is_said(setup: Setup) -> None:
+    redis = "stores: {redis_url: 'redis://h:1/0'}"
+    setup.routes("keys:", f"cache: {{disk: {{folder: '${{FOLDER:-}}', max_bytes: 5}}, redis: true}}\n{redis}\nkeys:")
+    assert setup.config(FOLDER="kept").cache_stores == CacheStores(
+        disk_folder=(setup.folder / "kept").resolve(), disk_max_bytes=5, redis_url="redis://h:1/0"
+    )
+    assert setup.config().cache_stores.disk_folder is None
+    assert "redis://" not in repr(setup.config().cache_stores)
+
+
+def test_sharing_answers_takes_a_redis(setup: Setup) -> None:
+    setup.routes("keys:", "cache: {redis: true}\nkeys:")
+    (problem,) = setup.problems()
+    assert "cache.redis shares answers in the Redis of stores.redis_url, which is not set" in problem
 
 
 def test_other_dialects_and_links_can_be_offered(setup: Setup) -> None:
@@ -240,7 +262,7 @@ def test_our_own_files_honour_the_usual_names() -> None:
     assert len(config.keys.static) == 2
     chat = config.routes[0]
     assert chat.quota is not None
-    assert chat.quota.requests == ("7/minute", "70/hour")
+    assert [str(rate) for _, rate in chat.quota.rates] == ["7 per minute", "70 per hour"]
     assert chat.cache is not None
     assert chat.cache.ttl_s == 30.0
     assert (config.server.metrics, config.server.log_level) == (False, "debug")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -32,6 +33,18 @@ def test_a_plugin_may_be_a_package(tmp_path: Path) -> None:
     assert load_plugin("pack", [tmp_path]).value.word == "one"
     write(tmp_path, "pack/words.py", "WORD = 'two'\n")  # the same size, perhaps within the same second
     assert load_plugin("pack", [tmp_path]).value.word == "two"
+
+
+def test_a_package_finds_its_parts_where_no_module_is_above_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the gateway was installed from its wheel: the folder `plugins` of this project is not to be imported."""
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if not (Path(entry) / "plugins").is_dir()])
+    for name in [name for name in sys.modules if name.startswith("plugins.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "plugins", ModuleType("plugins"))  # so that it is put back as it was
+    del sys.modules["plugins"]
+    write(tmp_path, "alone/__init__.py", "from . import words\n" + PLUGIN + "PLUGIN.word = words.WORD\n")
+    write(tmp_path, "alone/words.py", "WORD = 'here'\n")
+    assert load_plugin("alone", [tmp_path]).value.word == "here"
 
 
 def test_an_edit_is_seen_even_within_a_second(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from decimal import Decimal
 import limits
 import pytest
 
-from gateway.config.model import Budget
 from gateway.config.quantities import MAX_USD, budget, listen_address, nano_usd, rate
+from gateway.types import Budget, Rate
 
 
 @pytest.mark.parametrize(
@@ -46,16 +46,30 @@ def test_money_is_finite(dollars: float | Decimal) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("60/minute", "60/minute"),
-        (" 60 per minutes ", "60/minute"),
-        ("10 / 5 seconds", "10/5 second"),
-        ("1000/1 hour", "1000/hour"),
-        ("007/day", "7/day"),
+        ("60/minute", Rate(60, 60)),
+        (" 60 per minutes ", Rate(60, 60)),
+        ("10 / 5 seconds", Rate(10, 5)),
+        ("1000/1 hour", Rate(1000, 3600)),
+        ("007/day", Rate(7, 86_400)),
+        ("1/month", Rate(1, 2_592_000)),
     ],
 )
-def test_a_rate_is_written_as_limits_reads_it(text: str, expected: str) -> None:
-    assert rate(text) == expected
-    assert limits.parse(rate(text)) == limits.parse(expected)
+def test_a_rate_is_read_as_limits_reads_it(text: str, expected: Rate) -> None:
+    item = limits.parse(text.strip().replace("minutes", "minute"))
+    assert rate(text) == expected == Rate(item.amount, item.get_expiry())
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("60/minute", "60 per minute"),
+        ("10/5 seconds", "10 per 5 seconds"),
+        ("3/2 day", "3 per 2 days"),
+        ("1/hour", "1 per hour"),
+    ],
+)
+def test_a_rate_is_told_in_the_largest_unit_that_fits(written: str, told: str) -> None:
+    assert str(rate(written)) == told
 
 
 @pytest.mark.parametrize("text", ["", "60", "60/min", "minute", "-1/minute", "1.5/minute", "0/minute", "5/0 minutes"])

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.config.model import Cache, Failover, Quota, Route
+from gateway.config.model import Cache, Failover, Route
 from gateway.config.routes import LINKS, path_fault
 from gateway.middlewares import ORDER
+from gateway.types import Limit, Rate
 from tests.config.folder import Setup
 
 DEFAULTS = "defaults: {quota: {requests: [60/minute]}, cache: {ttl_s: 5}, failover: {attempts: 2}, total_s: 9}\nroutes:"
@@ -28,7 +29,7 @@ def test_a_route_without_policies_has_none(setup: Setup) -> None:
 def test_defaults_apply_where_a_route_says_nothing(setup: Setup) -> None:
     setup.routes("routes:", DEFAULTS)
     route = first(setup)
-    assert route.quota == Quota(requests=("60/minute",))
+    assert route.quota == Limit("quota", rates=(("requests", Rate(60, 60)),))
     assert (route.cache, route.failover, route.total_s) == (Cache(5.0), Failover(attempts=2), 9.0)
 
 
@@ -41,8 +42,35 @@ def test_a_route_says_none_to_a_default(setup: Setup) -> None:
 def test_a_route_gives_a_policy_as_a_whole(setup: Setup) -> None:
     setup.routes("routes:", DEFAULTS)
     route = first(setup, ", quota: {requests: [5 per second]}, cache: {ttl_s: 1, max_entry_bytes: 10}")
-    assert route.quota == Quota(requests=("5/second",))
+    assert route.quota == Limit("quota of POST /v1/chat/completions", rates=(("requests", Rate(5, 1)),))
     assert route.cache == Cache(1.0, 10)
+
+
+def test_a_cache_has_all_its_times_and_its_pace(setup: Setup) -> None:
+    stale = "stale_while_revalidate_s: 2, stale_if_error_s: 3"
+    route = first(setup, f", cache: {{ttl_s: 1, {stale}, max_ttl_s: 4, pace: original}}")
+    assert route.cache == Cache(1.0, 8_388_608, 4.0, 2.0, 3.0, has_original_pace=True)
+
+
+@pytest.mark.parametrize(("ttl_s", "max_ttl_s"), [(86_399, 86_400), (86_400, 86_400), (86_401, 86_401)])
+def test_a_client_may_ask_for_a_day_or_what_the_route_has(setup: Setup, ttl_s: int, max_ttl_s: int) -> None:
+    route = first(setup, f", cache: {{ttl_s: {ttl_s}}}")
+    assert route.cache is not None
+    assert route.cache.max_ttl_s == max_ttl_s
+
+
+@pytest.mark.parametrize(
+    ("extra", "is_coalesced"),
+    [
+        ("", False),
+        (", cache: {ttl_s: 1}", True),
+        (", cache: {ttl_s: 0}", False),
+        (", cache: {ttl_s: 1}, coalesce: false", False),
+        (", coalesce: true", True),
+    ],
+)
+def test_calls_are_shared_where_there_is_a_cache_or_it_is_said(setup: Setup, extra: str, is_coalesced: bool) -> None:
+    assert first(setup, extra).is_coalesced == is_coalesced
 
 
 def test_a_cache_of_no_time_is_none(setup: Setup) -> None:
@@ -50,7 +78,7 @@ def test_a_cache_of_no_time_is_none(setup: Setup) -> None:
 
 
 def test_an_empty_quota_is_none(setup: Setup) -> None:
-    assert first(setup, ", quota: {requests: []}").quota is None
+    assert first(setup, ", quota: {}").quota is None
 
 
 def test_the_method_follows_the_dialect(setup: Setup) -> None:
@@ -101,11 +129,14 @@ def test_a_path_may_not_be(path: str, message: str) -> None:
         (", modle: x", "routes.yaml:10:69: 'modle' is not known in routes[0] (did you mean 'model'?)"),
         (", quota: {requests: [60/min]}", "requests is '60/min', which is not a rate; write 60/minute"),
         (", quota: {requests: [0/minute]}", "which admits nothing"),
-        (", quota: {requests: 60/minute}", "requests has to be a list, not '60/minute'"),
+        (", quota: {requests: 60/fortnight}", "requests is '60/fortnight', which is not a rate"),
         (", quota: {budget: 5 EUR/day}", "budget is '5 EUR/day', which is not a budget; write 5 USD/day"),
         (", quota: nothing", "quota has to be 'none' or a mapping, not 'nothing'"),
         (", cache: {}", "routes[0].cache lacks 'ttl_s'"),
         (", cache: {ttl_s: -1}", "ttl_s has to be at least 0"),
+        (", cache: {ttl_s: 1, stale_if_error_s: -1}", "stale_if_error_s has to be at least 0"),
+        (", cache: {ttl_s: 1, pace: slow}", "pace is 'slow', it can be: immediate, original"),
+        (", coalesce: sometimes", "coalesce has to be true or false"),
         (", failover: {attempts: 0}", "attempts has to be at least 1"),
         (", failover: {attempts: 21}", "attempts has to be at most 20"),
         (", method: TRACE", "method is 'TRACE', it can be: GET, POST, PUT, PATCH, DELETE"),

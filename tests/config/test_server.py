@@ -21,10 +21,10 @@ def test_everything_can_be_said(setup: Setup) -> None:
         setup,
         "{listen: '[::1]:9', cors: {origins: ['https://a.example'], allow_credentials: true, max_age_s: 5},"
         " max_body_bytes: 1024, max_upload_bytes: 1024, head_timeout_s: 1, body_timeout_s: 2, write_timeout_s: 3,"
-        " shutdown_s: 4, gzip_min_bytes: none, metrics: false, log_level: debug}",
+        " shutdown_s: 4, shutdown_grace_s: 0.5, gzip_min_bytes: none, metrics: false, log_level: debug}",
     )
     cors = Cors(("https://a.example",), True, 5)
-    assert setup.config().server == Server("::1", 9, cors, 1024, 1024, 1.0, 2.0, 3.0, 4.0, None, False, "debug")
+    assert setup.config().server == Server("::1", 9, cors, 1024, 1024, 1.0, 2.0, 3.0, 4.0, 0.5, None, False, "debug")
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,7 @@ def test_origins_are_a_list_or_one_text(setup: Setup, text: str, origins: tuple[
         ("{cors: {origins: [a.example]}}", "cors.origins has 'a.example', which is no origin"),
         ("{max_body_bytes: 1023}", "max_body_bytes has to be at least 1024"),
         ("{shutdown_s: 0}", "shutdown_s has to be more than 0"),
+        ("{shutdown_grace_s: -0.1}", "shutdown_grace_s has to be at least 0"),
         ("{metrics: yes}", "metrics has to be true or false, not 'yes' (write true)"),
         ("{log_level: warn}", "log_level is 'warn', it can be: debug, info, warning, error (did you mean 'warning'?)"),
         ("{gzip_min_bytes: never}", "gzip_min_bytes has to be 'none' or a whole number, not 'never'"),

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientS
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_vendors_failure_is_googles_error(house: House, model: str, stream: bool) -> None:
     vendor = house.gemini if model == "own" else house.openai
-    vendor.faults.add(Fault("status", status=429, retry_after_s=7))
+    vendor.faults.add(Fault("status", status=429, retry_after_s=70, times=None))
     with pytest.raises(errors.ClientError) as caught:
         await (
             streamed(house, model=model, contents="x")
@@ -25,7 +25,7 @@ async def test_a_vendors_failure_is_googles_error(house: House, model: str, stre
         )
     assert (caught.value.code, caught.value.status) == (429, "RESOURCE_EXHAUSTED")
     details = caught.value.details["error"]["details"]
-    assert {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7s"} in details
+    assert {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "70s"} in details
 
 
 @pytest.mark.parametrize("model", ["own", "gpt"])

@@ -100,7 +100,7 @@ class Cell:
         assert heard.input_tokens > 20_000
 
     async def error(self) -> None:
-        self.server.faults.add(Fault("status", status=429, retry_after_s=7, times=None))
+        self.server.faults.add(Fault("status", status=429, retry_after_s=70, times=None))
         with pytest.raises(Failed) as caught:
             await self.client.ask(self.model, "hello")
         self.server.faults.clear()

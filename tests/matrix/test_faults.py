@@ -54,7 +54,7 @@ BEFORE = {
     "an HTML page": (Fault("html", status=502, times=None), {502, 503}),
     "truncated JSON": (Fault("truncated_json", times=None), {502}),
     "a server error": (Fault("status", status=500, times=None), {502, 503}),
-    "its own limit": (Fault("status", status=429, retry_after_s=3, times=None), {429}),
+    "its own limit": (Fault("status", status=429, retry_after_s=30, times=None), {429}),
     "its key refused": (Fault("status", status=401, times=None), {502}),
     "no answer in time": (Fault("slow_headers", delay_s=9, times=None), {504}),
     "a refused connection": (Fault("refuse", times=None), {502, 503}),

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gateway.config.model import Config, Key, Keys, Route, Server
+from gateway.config.model import Config, Issuer, Key, Keys, Route, Server
 from gateway.errors import GatewayError, PermissionDenied, Unauthenticated
+from gateway.issuers.table import Issuers
 from gateway.middlewares import auth
 from gateway.middlewares.auth import Auth, Open, credential
-from gateway.types import Call, Client, Reply
-from tests.given import call, head, reply
+from gateway.stores.keys.ring import KeyRing
+from gateway.types import Call, Client, Operation, Reply, Scopes
+from tests.given import Clock, call, head, reply, target
 
 SECRET = "sk-gw-3f9a7c51d2e84b60a1"
+PATH = "/v1/chat/completions"
 LOCAL = {"host": "localhost:8001"}
 
 
@@ -29,7 +34,17 @@ def guard(
     *secrets: str,
     origins: tuple[str, ...] = (),
 ) -> Auth:
-    return Auth(Keys(anonymous, tuple(key(secret) for secret in secrets or (SECRET,))), origins)
+    return Auth(Keys(anonymous, tuple(key(secret) for secret in secrets or (SECRET,))), origins, PATH)
+
+
+def limited(
+    scopes: Scopes = Scopes(),  # noqa: B008  # frozen
+    *,
+    expires_at: float | None = None,
+    path: str = PATH,
+    clock: Clock = Clock(),  # noqa: B008  # stands still where a test does not move its own
+) -> Auth:
+    return Auth(Keys(static=(replace(key(SECRET), scopes=scopes, expires_at=expires_at),)), (), path, clock)
 
 
 def outcome(at: Auth | Open, headers: dict[str, str], **more: Any) -> Client | type[GatewayError]:
@@ -112,6 +127,15 @@ def test_any_bytes_as_a_key_are_refused_without_a_fault(garbage: str) -> None:
     assert outcome(guard(), {"authorization": f"Bearer {garbage}"}) is Unauthenticated
 
 
+@given(st.binary(max_size=60))
+def test_any_bytes_are_401_though_the_known_key_has_scopes_and_an_end(garbage: bytes) -> None:
+    secret = garbage.decode(errors="surrogateescape")
+    assume(secret.strip() != SECRET)
+    at = limited(Scopes(routes=("/other",)), expires_at=0.0)
+    assert outcome(at, {"x-api-key": secret}) is Unauthenticated
+    assert outcome(at, {}, query={"key": secret}) is Unauthenticated
+
+
 @given(st.integers(0, len(SECRET) - 1), st.sampled_from("0123456789abcdefx-"))
 def test_a_key_counts_as_a_whole(place: int, character: str) -> None:
     """Pain 38: nothing is looked up by a part of a key or of its digest."""
@@ -123,7 +147,7 @@ def test_a_key_counts_as_a_whole(place: int, character: str) -> None:
 
 def test_two_keys_that_share_a_long_beginning_are_two_clients() -> None:
     first, second = SECRET + "-one", SECRET + "-two"
-    at = Auth(Keys("never", (key(first, "one", "a"), key(second, "two", "b"))), ())
+    at = Auth(Keys("never", (key(first, "one", "a"), key(second, "two", "b"))), (), PATH)
     assert outcome(at, {"x-api-key": first}) == Client("one", "a")
     assert outcome(at, {"x-api-key": second}) == Client("two", "b")
 
@@ -221,9 +245,9 @@ def test_always_means_everybody() -> None:
 
 def test_where_no_keys_are_configured_a_clients_placeholder_is_no_key() -> None:
     """The official clients cannot be made without some key."""
-    at = Auth(Keys("loopback"), ())
+    at = Auth(Keys("loopback"), (), PATH)
     assert isinstance(outcome(at, {**LOCAL, "authorization": "Bearer unused"}), Client)
-    assert outcome(Auth(Keys("never"), ()), {"authorization": "Bearer unused"}) is Unauthenticated
+    assert outcome(Auth(Keys("never"), (), PATH), {"authorization": "Bearer unused"}) is Unauthenticated
 
 
 # ---------------------------------------------------------------- in the chain
@@ -231,7 +255,7 @@ def test_where_no_keys_are_configured_a_clients_placeholder_is_no_key() -> None:
 
 def test_a_route_without_auth_is_open_to_everybody() -> None:
     config = Config(Server(), Keys("never", (key(SECRET),)), {}, (), ())
-    services: Any = None
+    services: Any = SimpleNamespace(keys=KeyRing(), issuers=Issuers())
     link = auth.build(Route("POST", "/x", "openai.chat", auth="none"), config, services)
     assert isinstance(link, Open)
     assert outcome(link, {"x-api-key": "wrong"}, remote="8.8.8.8") == Client("ip:8.8.8.8", "anonymous", True)
@@ -269,3 +293,103 @@ def test_the_error_says_how_to_send_a_key_and_not_which_was_sent() -> None:
 )
 def test_the_credential_is_read_from_the_headers_in_a_fixed_order(headers: dict[str, str], expected: str) -> None:
     assert credential(head(headers)) == expected
+
+
+# ---------------------------------------------------------------- a key's end and its scopes
+
+
+def test_a_key_serves_until_its_second_and_not_at_it() -> None:
+    clock = Clock(1_800_000_000.0 - 1)
+    at = limited(expires_at=1_800_000_000.0, clock=clock)
+    assert outcome(at, {"x-api-key": SECRET}) == replace(TEAM, expires_at=1_800_000_000.0)
+    clock.now_s += 1
+    with pytest.raises(Unauthenticated) as caught:
+        at.admit(head({"x-api-key": SECRET}))
+    assert caught.value.message == "the API key expired on 2027-01-15T08:00:00Z; ask the operator for another"
+
+
+@pytest.mark.parametrize(
+    ("path", "patterns", "is_allowed"),
+    [
+        (PATH, (), True),
+        (PATH, (PATH,), True),
+        (PATH, ("/v1/models", "/v1/chat/*"), True),
+        (PATH, ("/v1/chat",), False),
+        (PATH, ("/V1/CHAT/*",), False),
+        ("/proxy/{provider}/{path}", ("/proxy/*",), True),
+        ("/proxy/{provider}/{path}", ("/v1/*",), False),
+    ],
+)
+def test_a_key_is_for_its_routes(path: str, patterns: tuple[str, ...], is_allowed: bool) -> None:
+    at = limited(Scopes(routes=patterns), path=path)
+    if is_allowed:
+        assert isinstance(outcome(at, {"x-api-key": SECRET}), Client)
+        return
+    with pytest.raises(PermissionDenied, match=r"the API key 'team-a' is not for the route .* this key's 'routes'"):
+        at.admit(head({"x-api-key": SECRET}))
+
+
+async def passed(scopes: Scopes, **more: Any) -> Call:
+    """Return the call as it leaves auth: for the model `fast`, of two providers."""
+    found: list[Call] = []
+
+    async def handler(given: Call) -> Reply:
+        found.append(given)
+        return reply()
+
+    targets = more.pop("targets", (target("acme/big"), target("spare/chat")))
+    await limited(scopes)(call(targets=targets, client=replace(TEAM, scopes=scopes), **more), handler)
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "more"),
+    [
+        (Scopes(operations=("embeddings", "chat")), {}),
+        (Scopes(models=("fast",)), {}),
+        (Scopes(models=("x", "f*")), {}),
+        (Scopes(providers=("acme", "spare")), {}),
+        (Scopes(providers=("acme",)), {"provider": "acme", "targets": (target("acme/big"),)}),
+    ],
+)
+async def test_what_is_within_the_scopes_passes(scopes: Scopes, more: dict[str, Any]) -> None:
+    assert (await passed(scopes, **more)).model == "fast"
+
+
+@pytest.mark.parametrize(
+    ("scopes", "more", "message"),
+    [
+        (Scopes(operations=("embeddings",)), {}, "not for the operation 'chat'; .* this key's 'operations'"),
+        (Scopes(models=("slow", "fas")), {}, "not for the model 'fast'; .* this key's 'models'"),
+        (Scopes(models=("fast",)), {"model": "acme/big"}, "not for the model 'acme/big'"),
+        (Scopes(models=("fast",)), {"model": "*"}, r"not for the model '\*'"),
+        (Scopes(providers=("other",)), {}, r"not for what serves this call \(acme, spare\); .* this key's 'providers'"),
+        (Scopes(providers=("spare",)), {"provider": "acme"}, r"not for what serves this call \(acme\)"),
+        (Scopes(providers=("other",)), {"targets": ()}, r"not for what serves this call \(no provider\)"),
+    ],
+)
+async def test_what_is_beyond_the_scopes_is_refused(scopes: Scopes, more: dict[str, Any], message: str) -> None:
+    with pytest.raises(PermissionDenied, match=f"the API key 'team-a' is {message}"):
+        await passed(scopes, **more)
+
+
+async def test_targets_of_other_providers_are_left_out() -> None:
+    found = await passed(Scopes(providers=("spare",)))
+    assert [target.name for target in found.targets] == ["spare/chat"]
+
+
+@pytest.mark.parametrize("operation", ["models", "voices"])
+async def test_what_there_is_may_always_be_listed(operation: Operation) -> None:
+    found = await passed(Scopes((), ("chat",), ("x",), ("y",)), operation=operation, model="", targets=())
+    assert found.operation == operation
+
+
+def test_where_an_issuer_is_configured_a_key_of_no_one_is_refused() -> None:
+    issuer = Issuer("own", "own", ("ai",), ("HS256",), secret=b"0123456789abcdef0123456789abcdef")
+    issuers = Issuers()
+    issuers.use([issuer])
+    guarded = Auth(Keys("always", issuers=(issuer,)), (), PATH, issuers=issuers)
+    assert outcome(guarded, {"x-api-key": "wrong"}) is Unauthenticated
+    assert outcome(guarded, {}) == Client("ip:127.0.0.1", "anonymous", True)
+    without = Auth(Keys("always"), (), PATH, issuers=issuers)
+    assert outcome(without, {"x-api-key": "wrong"}) == Client("ip:127.0.0.1", "anonymous", True)

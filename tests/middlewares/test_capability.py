@@ -13,7 +13,7 @@ import pytest
 
 from gateway.errors import UnsupportedByTarget
 from gateway.middlewares import usable
-from gateway.middlewares.capability import PARAMETERS, Fit, Refusal, adapt, fit, fit_speech, refusal
+from gateway.middlewares.capability import DROPPED_HEADER, PARAMETERS, Fit, Refusal, adapt, fit, fit_speech, refusal
 from gateway.types import (
     Audio,
     Call,
@@ -36,7 +36,7 @@ from gateway.types import (
     ToolChoice,
     ToolResult,
 )
-from tests.given import speech_call
+from tests.given import attempting, recording_call, speech_call
 
 HELLO = (Message("user", (Text("hello"),)),)
 TOOL = Tool("f", None, {"type": "object"})
@@ -220,9 +220,11 @@ async def test_the_attempt_goes_out_without_what_was_dropped_and_the_answer_says
 
 async def test_what_one_target_dropped_is_not_said_of_the_next() -> None:
     asked = replace(call(seed=1), target=target(refuses={"seed"}), is_verbatim=True)
-    await adapt(asked, keeping([]))
+    first, second = attempting(asked), attempting(asked)
+    await adapt(first, keeping([]))
     seen: list[Call] = []
-    await adapt(replace(asked, target=target()), keeping(seen))
+    await adapt(replace(second, target=target()), keeping(seen))
+    assert (first.told, second.told) == ({"x-gateway-dropped": "seed"}, {})
     assert asked.receipt.headers == {}
     assert seen[0].is_verbatim
 
@@ -262,6 +264,20 @@ def test_how_to_speak_is_not_left_out_where_nothing_may_be() -> None:
     refused = usable.refuse(asked, at)
     assert refused is not None
     assert refused.param == "instructions"
+
+
+async def test_what_only_the_dialect_knows_is_told_and_what_it_sees_to_is_not() -> None:
+    spoken = speech_call(dialect="polly.speech")
+    spoken = replace(spoken, body=Speech("a", "nova", extra={"LexiconNames": ("a",), "law": "mulaw"}))
+    written = recording_call(dialect="deepgram.listen", recording={"extra": {"numerals": ("true",), "speakers": True}})
+    for asked, name in ((spoken, "LexiconNames"), (written, "numerals")):
+        assert refusal(asked, target(provider_drop="reject")) == Refusal(
+            name, f"takes no {name} (drop: reject); leave that out"
+        )
+        at = attempting(replace(asked, target=target(), wish="model"))
+        await adapt(at, keeping([]))
+        assert at.told[DROPPED_HEADER] == f"model,{name}"
+    assert refusal(recording_call(recording={"extra": {"numerals": ("true",)}}), target(provider_drop="reject")) is None
 
 
 def test_the_schema_names_exactly_the_parameters_of_the_normal_form() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.chain import close
+from gateway.config.model import Failover as Policy
 from gateway.errors import (
     ClientError,
     GatewayError,
@@ -33,57 +33,16 @@ from gateway.types import (
     Done,
     Event,
     Reply,
+    Target,
     TextDelta,
     ThinkingDelta,
     ToolDelta,
     Transcript,
-    Units,
-    Usage,
     Vector,
     Verbatim,
 )
-from tests.given import Closed, call, drained, plain_plugin, reply, speech_call, target
-
-Answer = Sequence[Event | BaseException | float] | BaseException | float
-USAGE = Usage(Units(3, output_tokens=1))
-GOOD: Answer = (TextDelta("a"), TextDelta("b"), USAGE, Done())
-
-
-class Vendors:
-    """Answers by the target's name: events, an error instead of them, or a silence. Notes who was asked."""
-
-    def __init__(self, **answers: Answer) -> None:
-        self.answers = answers
-        self.asked: list[str] = []
-        self.calls: list[Call] = []
-        self.closed: dict[str, Closed] = {}
-
-    @property
-    def targets(self) -> tuple[Any, ...]:
-        return tuple(target(f"{name}/m") for name in self.answers)
-
-    async def handler(self, given: Call) -> Reply:
-        assert given.target is not None
-        name = given.target.provider.name
-        self.asked.append(name)
-        self.calls.append(given)
-        answer = self.answers[name]
-        if isinstance(answer, BaseException):
-            raise answer
-        if isinstance(answer, float):
-            await asyncio.sleep(answer)
-            answer = GOOD
-        assert not isinstance(answer, BaseException | float)
-        self.closed[name] = Closed()
-        return reply(*answer, closers=(self.closed[name],))
-
-    async def ask(self, *, attempts: int = 3, first_content_s: float = 5.0, **more: Any) -> tuple[Call, Reply]:
-        asked = call(**({"targets": self.targets} | more))
-        self.last = asked
-        return asked, await Failover(attempts, first_content_s, True)(asked, self.handler)
-
-    def outcomes(self) -> list[tuple[str, str]]:
-        return [(attempt.target, attempt.outcome) for attempt in self.last.receipt.attempts]
+from tests.given import call, drained, plain_plugin, reply, speech_call, target
+from tests.middlewares.answering import GOOD, USAGE, Vendors
 
 
 def fault(kind: type[GatewayError]) -> GatewayError:
@@ -269,7 +228,7 @@ async def test_a_target_that_cannot_serve_the_call_is_skipped_and_says_why() -> 
     speaking = target("speaking/m", operation="speech", voices={"nova": "Joanna"})
     vendors = Vendors(speaking=(AudioChunk(b"a"), Done()))
     asked = speech_call(targets=(mute, speaking))
-    await Failover(1, 5, True)(asked, vendors.handler)
+    await Failover(Policy(1, 5), True)(asked, vendors.handler)
     assert vendors.asked == ["speaking"]
     assert asked.receipt.skipped == [("mute/m", "has no voice 'nova'")]
 
@@ -277,7 +236,7 @@ async def test_a_target_that_cannot_serve_the_call_is_skipped_and_says_why() -> 
 async def test_no_target_that_can_is_the_clients_to_mend() -> None:
     refusing = target("a/m", plugin=plain_plugin(refusal="takes no cheese"))
     with pytest.raises(UnsupportedByTarget, match="a/m takes no cheese"):
-        await Failover(3, 5, True)(call(targets=(refusing,)), Vendors().handler)
+        await Failover(Policy(3, 5), True)(call(targets=(refusing,)), Vendors().handler)
 
 
 async def test_no_target_that_is_on_is_the_operators_to_mend() -> None:
@@ -289,9 +248,9 @@ async def test_no_target_that_is_on_is_the_operators_to_mend() -> None:
 async def test_the_clients_own_bytes_go_to_who_speaks_as_he_does(wire: str, allowed: bool, expected: bool) -> None:
     vendors = Vendors(a=GOOD)
     at = target("a/m", plugin=plain_plugin(wire={"chat": wire}))
-    await Failover(3, 5, allowed)(call(targets=(at,)), vendors.handler)
+    await Failover(Policy(3, 5), allowed)(call(targets=(at,)), vendors.handler)
     assert vendors.calls[0].is_verbatim == expected
-    await Failover(3, 5, True)(call(targets=(at,), dialect="other.chat"), vendors.handler)
+    await Failover(Policy(3, 5), True)(call(targets=(at,), dialect="other.chat"), vendors.handler)
     assert not vendors.calls[1].is_verbatim
 
 
@@ -303,7 +262,7 @@ STEPS = st.lists(
 
 @given(st.lists(STEPS, min_size=1, max_size=4))
 async def test_a_client_sees_one_targets_answer_whole_or_an_error(answers: list[list[Any]]) -> None:
-    vendors = Vendors(**{f"v{index}": answer for index, answer in enumerate(answers)})
+    vendors = Vendors(**{f"v{index}": tuple(answer) for index, answer in enumerate(answers)})
     seen: list[Event] = []
     error: GatewayError | None = None
     answer: Reply | None = None
@@ -325,3 +284,67 @@ async def test_a_client_sees_one_targets_answer_whole_or_an_error(answers: list[
     attempts = vendors.last.receipt.attempts
     assert [attempt.outcome == "ok" for attempt in attempts] == [False] * (len(attempts) - 1) + [error is None]
     assert all(attempt.ended_s is not None for attempt in attempts)
+
+
+class Seen:
+    """A watcher that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, ...]] = []
+
+    def began(self, target: Target) -> None:
+        self.told.append(("began", target.name))
+
+    def content(self, target: Target, after_s: float) -> None:
+        assert 0 <= after_s < 5
+        self.told.append(("content", target.name))
+
+    def ended(self, target: Target, error: BaseException | None) -> None:
+        self.told.append(("ended", target.name, type(error).__name__))
+
+
+@pytest.mark.parametrize(
+    ("reads", "ending"),
+    [("all", "NoneType"), ("one", "GeneratorExit"), ("none", "CancelledError"), ("cut", "UpstreamCut")],
+)
+async def test_a_watcher_sees_the_beginning_and_the_end_of_each_attempt_once(reads: str, ending: str) -> None:
+    refusing, answering = target("a/m"), target("b/m")
+    done = () if reads == "cut" else (Done(),)
+
+    async def handler(asked: Call) -> Reply:
+        if asked.target == refusing:
+            raise UpstreamUnavailable("not now")
+        return reply(TextDelta("so"), TextDelta("it is"), *done)
+
+    seen = Seen()
+    answer = await Failover(Policy(3, 5), True, watchers=(seen,))(call(targets=(refusing, answering)), handler)
+    events = aiter(answer.events)
+    if reads == "one":
+        await anext(events)
+        await events.aclose()  # type: ignore[attr-defined]
+    elif reads == "all":
+        await drained(events)
+    elif reads == "cut":
+        with pytest.raises(UpstreamCut):
+            await drained(events)
+    await close(answer)
+    assert seen.told == [
+        ("began", "a/m"),
+        ("ended", "a/m", "UpstreamUnavailable"),
+        ("began", "b/m"),
+        ("content", "b/m"),
+        ("ended", "b/m", ending),
+    ]
+
+
+async def test_a_gate_keeps_a_target_from_being_asked_and_says_why() -> None:
+    class Closed:
+        def reason(self, call: Call, target: Target) -> str | None:
+            return "is out" if target.name == "a/m" else None
+
+    vendors = Vendors(a=GOOD, b=GOOD)
+    asked = call(targets=vendors.targets)
+    await Failover(Policy(3, 5), True, gates=(Closed(),))(asked, vendors.handler)
+    assert asked.receipt.skipped == [("a/m", "is out")]
+    with pytest.raises(UpstreamUnavailable, match="a/m is out"):
+        await Failover(Policy(3, 5), True, gates=(Closed(),))(call(targets=(target("a/m"),)), vendors.handler)

@@ -10,28 +10,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.chain import close
-from gateway.config.model import Budget, Config, Keys, Route, Server
-from gateway.config.model import Quota as QuotaConfig
+from gateway.config import quantities
 from gateway.errors import BudgetExceeded, GatewayError, RateLimited, UpstreamCut
-from gateway.middlewares import quota
 from gateway.middlewares.quota import Quota
-from gateway.services import open_services
-from gateway.stores.budgets import Budgets
-from gateway.stores.rates import Rates
-from gateway.types import Call, Chat, Client, Handler, Message, Price, Reply, Text
+from gateway.stores.limits import Claim, Limiter, meters_of, periods
+from gateway.types import Budget, Call, Chat, Client, Handler, Limit, Message, Price, Reply, Text
 from tests.given import Clock, call, drained, reply, target
 
 PRICED = target(price=Price(per_request=100))
 
 
-class Setup:
-    """Stores on one clock, and the middleware over them."""
+def limit(*requests: str, budget: Budget | None = None, **more: Any) -> Limit:
+    rates = tuple(("requests", quantities.rate(text)) for text in requests)
+    return Limit("quota", rates=rates, budgets=(budget,) if budget else (), **more)  # type: ignore[arg-type]
 
-    def __init__(self, *limits: str, budget: Budget | None = None) -> None:
+
+class Setup:
+    """Counters on one clock, and the middleware over them."""
+
+    def __init__(self, *requests: str, budget: Budget | None = None) -> None:
         self.clock = Clock()
-        self.rates, self.budgets = Rates(self.clock), Budgets(self.clock)
-        self.quota = Quota(tuple(Rates.parse(text) for text in limits), self.rates, budget, self.budgets)
+        self.limiter = Limiter(self.clock)
+        self.limit = limit(*requests, budget=budget)
+        self.quota = Quota((self.limit,), self.limiter)
         self.handled = 0
+
+    def spent(self) -> int:
+        """What is spent or held of the budget."""
+        return self.limiter.local._look(Claim(meters_of(self.limit)[-1], "key=key-1", 0), 0, self.clock()).taken
 
     async def handler(self, asked: Call) -> Reply:
         self.handled += 1
@@ -102,7 +108,7 @@ async def test_clients_do_not_share_a_limit() -> None:
     setup = Setup("1/minute")
     for name in ("a", "b", "ip:10.0.0.1", "ip:10.0.0.2"):
         await setup.ask(call(client=Client(name, "t")))
-    with pytest.raises(RateLimited, match="'a'"):
+    with pytest.raises(RateLimited, match="'key=a'"):
         await setup.ask(call(client=Client("a", "t")))
 
 
@@ -121,23 +127,23 @@ async def test_a_refusal_by_the_budget_counts_no_request() -> None:
     """Pain 16."""
     setup = Setup("3/minute", budget=Budget(100, "day"))
     assert await setup.granted(10) == 1
-    assert setup.rates.left(Rates.parse("3/minute"), "key-1")[0] == 2
+    assert setup.limiter.local.state(Claim(meters_of(setup.limit)[0], "key=key-1", 1)).left == 2
 
 
 async def test_a_refusal_by_the_rate_holds_no_money() -> None:
     """Pain 16."""
     setup = Setup("1/minute", budget=Budget(1000, "day"))
     assert await setup.granted(10) == 1
-    assert setup.budgets.spent("key-1", "day") == 100
+    assert setup.spent() == 100
 
 
 @pytest.mark.parametrize(("cost", "spent"), [(None, 0), (0, 0), (40, 40), (250, 250)])
 async def test_what_was_held_is_settled_at_what_it_cost(cost: int | None, spent: int) -> None:
     setup = Setup(budget=Budget(1000, "day"))
     answer = await setup.ask(handler=costing(cost))
-    assert setup.budgets.spent("key-1", "day") == 100
+    assert setup.spent() == 100
     await close(answer)
-    assert setup.budgets.spent("key-1", "day") == spent
+    assert setup.spent() == spent
 
 
 async def test_it_is_settled_once_however_often_it_is_closed() -> None:
@@ -145,7 +151,7 @@ async def test_it_is_settled_once_however_often_it_is_closed() -> None:
     answer = await setup.ask(handler=costing(40))
     for _ in range(3):
         await close(answer)
-    assert setup.budgets.spent("key-1", "day") == 40
+    assert setup.spent() == 40
 
 
 async def test_it_is_settled_after_what_is_inside_was_closed() -> None:
@@ -156,7 +162,7 @@ async def test_it_is_settled_after_what_is_inside_was_closed() -> None:
         asked.receipt.cost_nano_usd = 70
 
     await close(await setup.ask(asked, costing(None, closers=(bill,))))
-    assert setup.budgets.spent("key-1", "day") == 70
+    assert setup.spent() == 70
 
 
 @pytest.mark.parametrize("fault", [UpstreamCut("cut"), asyncio.CancelledError(), RuntimeError("ours")])
@@ -169,7 +175,7 @@ async def test_a_call_that_fails_is_settled_at_what_it_had_cost_by_then(fault: B
 
     with pytest.raises(type(fault)):
         await setup.ask(handler=failing)
-    assert setup.budgets.spent("key-1", "day") == 30
+    assert setup.spent() == 30
 
 
 async def test_a_call_that_is_cancelled_while_it_waits_holds_nothing() -> None:
@@ -182,25 +188,26 @@ async def test_a_call_that_is_cancelled_while_it_waits_holds_nothing() -> None:
 
     tasks = [asyncio.create_task(setup.ask(handler=waiting)) for _ in range(5)]
     await asyncio.sleep(0)
-    assert setup.budgets.spent("key-1", "day") == 500
+    assert setup.spent() == 500
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert setup.budgets.spent("key-1", "day") == 0
+    assert setup.spent() == 0
 
 
 async def test_the_dearest_target_decides_what_is_held() -> None:
     setup = Setup(budget=Budget(1000, "day"))
     dear = target("other/dear", price=Price(per_request=700))
     await setup.ask(call(targets=(PRICED, dear, target("free/unpriced"))))
-    assert setup.budgets.spent("key-1", "day") == 700
+    assert setup.spent() == 700
 
 
 async def test_a_refusal_by_the_budget_says_when_it_starts_anew() -> None:
-    setup = Setup(budget=Budget(50, "hour"))
+    setup = Setup(budget=Budget(150, "hour"))
+    await setup.ask()
     with pytest.raises(BudgetExceeded, match="does not cover") as caught:
         await setup.ask()
-    assert caught.value.retry_after_s == setup.budgets.resets_in_s("hour")
+    assert caught.value.retry_after_s == periods.ends_in_s("hour", setup.clock())
     with pytest.raises(BudgetExceeded) as total:
         await Setup(budget=Budget(50, "total")).ask()
     assert total.value.retry_after_s is None
@@ -232,19 +239,10 @@ async def test_after_all_is_closed_what_is_spent_is_what_it_cost(calls: list[tup
                 await close(late.pop())
     for answer in late:
         await close(answer)
-    assert setup.budgets.spent("key-1", "total") == expected
+    assert setup.spent() == expected
 
 
 # ---------------------------------------------------------------- in the chain
-
-
-async def test_a_route_without_a_quota_has_no_such_link() -> None:
-    services = open_services()
-    config = Config(Server(), Keys(), {}, (), ())
-    assert quota.build(Route("POST", "/x", "openai.chat"), config, services) is None
-    route = Route("POST", "/x", "openai.chat", quota=QuotaConfig(("2/minute",), Budget(10, "day")))
-    assert isinstance(quota.build(route, config, services), Quota)
-    await services.aclose()
 
 
 async def test_the_answer_is_passed_on() -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from gateway.errors import InvalidRequest, UnsupportedByTarget
+from gateway.middlewares.estimate import input_of
 from gateway.middlewares.usable import Refusal, error, refuse, split
-from gateway.types import Recording, Speech, Target
+from gateway.types import Call, Chat, Choice, Message, Place, Recording, Speech, Target, Text, When
 from tests.given import call, plain_plugin, recording_call, speech_call, target
 
 VOICES = {"nova": "Joanna"}
@@ -98,3 +99,54 @@ def test_one_reason_names_its_field() -> None:
     heard = recording_call(targets=(target("a/m", max_upload_bytes=1),))
     assert error(heard, split(heard)[1]).param == "file"
     assert isinstance(heard.body, Recording)
+
+
+# ---------------------------------------------------------------- room for a text
+
+
+def long_chat(*context_tokens: int | None, most: int | None = None) -> tuple[Call, int]:
+    """Return a chat for targets with so much room each, and about how many tokens its input has."""
+    targets = tuple(target(f"{name}/m", context_tokens=room) for name, room in zip("abc", context_tokens, strict=False))
+    asked = call(Chat((Message("user", (Text("word " * 500),)),), max_output_tokens=most), targets=targets)
+    given = input_of(asked)
+    assert given is not None
+    return asked, given.tokens()
+
+
+def test_a_text_goes_to_those_that_have_room_for_it_and_for_its_answer() -> None:
+    _, needed = long_chat(None)
+    for room, is_usable in ((needed + 100, True), (needed + 99, False), (needed - 50, False)):
+        asked, _ = long_chat(room, None, most=100)
+        usable, refused = split(asked)
+        assert [each.name for each in usable] == (["a/m", "b/m"] if is_usable else ["b/m"])
+        if not is_usable:
+            assert refused == [
+                Refusal("a/m", "messages", f"holds {room} tokens; this needs about {needed + 100}"),
+            ]
+
+
+def test_where_nobody_is_sure_to_have_room_all_are_asked() -> None:
+    """What is surely too long is refused by each; an estimate is not sure."""
+    _, needed = long_chat(None)
+    for rooms in ((needed - 50, needed - 1), (needed - 50,), (None, None)):
+        asked, _ = long_chat(*rooms)
+        usable, refused = split(asked)
+        assert (len(usable), refused) == (len(rooms), [])
+
+
+def test_a_condition_that_does_not_hold_is_told_as_a_reason_is() -> None:
+    when = When(operations=frozenset({"tokens"}))
+    at = target("a/m", place=Place(Choice("fast"), "a/m", when=when))
+    asked = call(targets=(at,))
+    found = refuse(asked, at)
+    assert found == Refusal("a/m", None, "is for tokens only")
+    assert (error(asked, [found]).status, UnsupportedByTarget.status) == (400, 400)
+
+
+def test_where_waiting_helps_the_error_says_so() -> None:
+    at = target("a/m")
+    asked = call(targets=(at,))
+    late = Refusal("a/m", None, "is asked 09:00-10:00 UTC only", is_passing=True)
+    found = error(asked, [Refusal("b/m", "tools", "takes no tools"), late])
+    assert found.status == 503
+    assert "b/m takes no tools; a/m is asked 09:00-10:00 UTC only" in found.message

@@ -130,7 +130,8 @@ async def desk(
     targets: tuple[str, ...],
     *,
     voices: str = "{}",
-    failover: str = "{attempts: 5, first_content_s: 5}",
+    failover: str = "{attempts: 5, first_content_s: 5, backoff_s: 0.01}",
+    long_text: str = "{}",
 ) -> AsyncIterator[Desk]:
     """Serve `targets` as the model `speak`. `vendors` provider -> its simulator, None for one on this machine."""
     rows = [
@@ -145,7 +146,7 @@ voices: {voices}
 models:
   speak: {{operation: speech, targets: [{", ".join(targets)}]}}
 routes:
-  - {{path: /v1/audio/speech, dialect: openai.speech, model: speak, failover: {failover}}}
+  - {{path: /v1/audio/speech, dialect: openai.speech, model: speak, failover: {failover}, long_text: {long_text}}}
 """
     async with harness.inside(folder, "version: 1\nproviders:\n" + "\n".join(rows), routes) as gateway:
         async with AsyncOpenAI(base_url=gateway.url + "/v1", api_key="none", max_retries=0) as client:

@@ -21,7 +21,9 @@ DOWN = Fault("status", status=503, times=None)
 
 
 @asynccontextmanager
-async def four(folder: Path, voices: str = "{}") -> AsyncIterator[tuple[Desk, Mapping[str, VendorServer]]]:
+async def four(
+    folder: Path, voices: str = "{}", long_text: str = "{}"
+) -> AsyncIterator[tuple[Desk, Mapping[str, VendorServer]]]:
     async with AsyncExitStack() as stack:
         vendors: dict[str, VendorServer] = {
             "openai": await stack.enter_async_context(OpenAIServer()),
@@ -29,7 +31,9 @@ async def four(folder: Path, voices: str = "{}") -> AsyncIterator[tuple[Desk, Ma
             "polly": await stack.enter_async_context(PollyServer()),
         }
         yield (
-            await stack.enter_async_context(desk(folder, {**vendors, "local-tts": None}, ORDER, voices=voices)),
+            await stack.enter_async_context(
+                desk(folder, {**vendors, "local-tts": None}, ORDER, voices=voices, long_text=long_text)
+            ),
             vendors,
         )
 
@@ -83,8 +87,8 @@ async def test_a_vendor_without_the_voice_is_skipped(tmp_path: Path) -> None:
             await front.speak(voice="nobody")
 
 
-async def test_a_text_too_long_for_one_goes_to_the_next(tmp_path: Path) -> None:
-    async with four(tmp_path) as (front, vendors):
+async def test_a_text_too_long_for_one_goes_to_the_next_where_none_is_cut(tmp_path: Path) -> None:
+    async with four(tmp_path, long_text="none") as (front, vendors):
         assert (await front.speak("a " * 2_048)).by == "openai/tts-1"
         assert (await front.speak("a " * 2_049, response_format="pcm")).by == "google-tts/chirp3-hd"
         assert [len(vendor.requests) for vendor in vendors.values()] == [1, 1, 0]

@@ -6,6 +6,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ async def test_audio_that_breaks_off_is_an_error_and_never_a_shorter_success(tmp
 async def test_an_error_inside_a_200_is_an_error(tmp_path: Path, name: str) -> None:
     make, model = VENDORS[name]
     async with make() as vendor, desk(tmp_path, {name: vendor}, (f"{name}/{model}",)) as front:
-        vendor.faults.add(Fault("error_event_in_200", after_events=0))
+        vendor.faults.add(Fault("error_event_in_200", after_events=0, times=None))
         with pytest.raises(InternalServerError):
             await front.speak()
 
@@ -103,8 +104,13 @@ async def test_an_error_inside_a_200_is_an_error(tmp_path: Path, name: str) -> N
 async def test_a_failing_vendor_is_told_from_a_wrong_request(tmp_path: Path, name: str, status: int) -> None:
     make, model = VENDORS[name]
     async with make() as vendor, desk(tmp_path, {name: vendor}, (f"{name}/{model}",)) as front:
-        vendor.faults.add(Fault("status", status=status), Fault("html", status=502), Fault("redirect"))
-        for wanted in (503, 503, 502):
+        for fault, wanted in (
+            (Fault("status", status=status), 503),
+            (Fault("html", status=502), 503),
+            (Fault("redirect"), 502),
+        ):
+            vendor.faults.clear()
+            vendor.faults.add(replace(fault, times=None))
             with pytest.raises(APIStatusError) as caught:
                 await front.speak()
             assert caught.value.status_code == wanted
@@ -237,7 +243,6 @@ async def test_googles_object_has_an_end_of_its_own(tmp_path: Path) -> None:
 BAD_TEXTS = {
     " \n\t ": "input",
     "\x00\x01\x1b\x7f": "nothing that can be spoken",
-    "a" * 1_000_000: "takes at most",
     "a" * 1_000_001: "at most 1000000",
 }
 GOOD_TEXTS = (

@@ -120,7 +120,7 @@ version: 1
 server: {{listen: "127.0.0.1:0"}}
 keys: {{anonymous: loopback}}
 routes:
-  - {{path: /say, dialect: prompt, prompt: prompts/say.yaml, model: acme/small{more}}}
+  - {{path: /say, dialect: prompt, prompt: prompts/say.yaml, model: acme/small, failover: none{more}}}
 """
     return providers, routes
 

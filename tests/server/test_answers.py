@@ -189,7 +189,7 @@ async def test_an_audio_stream_that_breaks_is_cut_without_words(tmp_path: Path) 
 async def test_the_builtin_endpoints_answer_without_a_key_and_without_quota(tmp_path: Path) -> None:
     routes = ROUTES.replace("anonymous: loopback", "anonymous: never, static: [app:k-3f9a8b7c6d5e4f3a2b1c]")
     async with inside(tmp_path, SANDBOX, routes) as gateway, aiohttp.ClientSession() as http:
-        for path in ("/", "/health", "/health/", "/health/live", "/health/ready"):
+        for path in ("/", "/health", "/health/", "/health/detailed", "/health/live", "/health/ready"):
             async with http.get(gateway.url + path) as response:
                 assert response.status == 200, path
                 assert (await response.json())["status"] == "ok"

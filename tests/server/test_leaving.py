@@ -72,7 +72,7 @@ async def test_a_client_that_reads_nothing_is_given_up(tmp_path: Path) -> None:
         )
         await asyncio.sleep(0.15)
         assert gateway.gateway.in_flight == 1
-        await quiet(gateway, within_s=3)
+        await quiet(gateway, within_s=20)
         writer.close()
 
 

@@ -41,6 +41,14 @@ def test_a_request_is_counted_by_route_and_status() -> None:
     assert value(metrics, "gateway_request_duration_seconds_bucket", route=route, le="0.5") == 3
 
 
+def test_answers_of_unknown_price_are_counted_by_target() -> None:
+    metrics = Metrics()
+    unpriced, free = Attempt("a/m", outcome="ok", is_unpriced=True), Attempt("b/m", outcome="ok", cost_nano_usd=0)
+    metrics.record(receipt(unpriced, free), 200, 11.0, TARGETS)
+    assert value(metrics, "gateway_unpriced_requests_total", target="a/m") == 1
+    assert value(metrics, "gateway_unpriced_requests_total", target="b/m") == 0
+
+
 def test_attempts_and_their_costs_are_counted_by_target() -> None:
     metrics = Metrics()
     failed = Attempt("a/m", outcome="upstream_timeout", cost_nano_usd=500_000_000)
@@ -49,6 +57,27 @@ def test_attempts_and_their_costs_are_counted_by_target() -> None:
     assert value(metrics, "gateway_attempts_total", target="b/m", outcome="ok") == 1
     assert value(metrics, "gateway_cost_usd_total", target="a/m") == 0.5
     assert value(metrics, "gateway_cost_usd_total", target="b/m") == 1e-9
+
+
+def test_further_attempts_are_counted_by_why_and_what_forbade_one_by_reason() -> None:
+    metrics = Metrics()
+    made = receipt(Attempt("a/m"), Attempt("b/m", why="failover"), Attempt("a/m", why="retry"))
+    made.unretried = "budget"
+    metrics.record(made, 503, 11.0, TARGETS)
+    metrics.record(receipt(Attempt("a/m", outcome="ok")), 200, 11.0, TARGETS)
+    for why, times in (("first", 0), ("failover", 1), ("retry", 1)):
+        assert value(metrics, "gateway_further_attempts_total", why=why) == times
+    assert value(metrics, "gateway_unretried_requests_total", reason="budget") == 1
+
+
+def test_streams_that_were_held_are_counted_by_what_came_of_it() -> None:
+    metrics = Metrics()
+    for held in ("rescued", "released", "released", None):
+        made = receipt(Attempt("a/m", outcome="ok"))
+        made.held = held
+        metrics.record(made, 200, 11.0, TARGETS)
+    assert value(metrics, "gateway_holds_total", result="rescued") == 1
+    assert value(metrics, "gateway_holds_total", result="released") == 2
 
 
 def test_the_time_to_the_first_content_is_that_of_the_attempt_that_answered() -> None:
@@ -63,8 +92,11 @@ def test_the_time_to_the_first_content_is_that_of_the_attempt_that_answered() ->
 def test_an_answer_from_the_cache_is_a_look_up_and_no_attempt() -> None:
     metrics = Metrics()
     metrics.record(receipt(Attempt("a/m", outcome="cached", cost_nano_usd=0), cache="hit"), 200, 11.0, TARGETS)
+    joined = Attempt("a/m", outcome="upstream_cut", cost_nano_usd=0, is_joined=True)
+    metrics.record(receipt(joined, cache="coalesced"), 502, 11.0, TARGETS)
     metrics.record(receipt(cache="off"), 200, 11.0, TARGETS)
     assert value(metrics, "gateway_cache_total", result="hit") == 1
+    assert value(metrics, "gateway_attempts_total", target="a/m", outcome="upstream_cut") == 0
     assert value(metrics, "gateway_cache_total", result="off") == 0
     assert value(metrics, "gateway_attempts_total", target="a/m", outcome="cached") == 0
 

@@ -21,6 +21,15 @@ from gateway.upstream.workers import WorkerPool
 FILE = str(Path(__file__).with_name("worker_file.py"))
 
 
+OTHERS: set[int] = set()  # children of other tests' fixtures
+
+
+@pytest.fixture(autouse=True)
+def only_own_children() -> None:
+    OTHERS.clear()
+    OTHERS.update(children())
+
+
 @pytest.fixture
 async def pool() -> AsyncIterator[WorkerPool]:
     pool = WorkerPool(FILE, 2, name="test")
@@ -30,14 +39,14 @@ async def pool() -> AsyncIterator[WorkerPool]:
 
 
 def children() -> list[int]:
-    """The process ids of this process's children, zombies included."""
+    """The process ids of this process's children that a test has made, zombies included."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if int(fields[1]) == os.getpid():
+        if int(fields[1]) == os.getpid() and int(stat.parent.name) not in OTHERS:
             found.append(int(stat.parent.name))
     return found
 

@@ -73,6 +73,13 @@ class FaultPlan:
         """Forget all faults."""
         self._entries.clear()
 
+    def has(self, model: str | None, path: str) -> bool:
+        """Whether the next request like this one would get a fault."""
+        is_named = model is not None and split_model(model)[1] is not None
+        return is_named or any(
+            fault.model in (None, model) and path.startswith(fault.path or "") for fault, _ in self._entries
+        )
+
     def take(self, model: str | None, path: str) -> Fault | None:
         """Return the fault for a request: the one its model name carries, else the first matching one of the queue."""
         if model is not None and (named := split_model(model)[1]) is not None:

@@ -15,6 +15,7 @@ import av
 
 from plugins.sandbox.hearing import ForeignAudio, NotAudio, hear
 from tests.vendors.recordings import UnreadableAudio, container_of
+from tests.vendors.spelled import words_in
 from tests.vendors.tones import wav_file
 
 SILENCE_PEAK = 64  # of 32,767: dither and the noise of codecs stay below
@@ -71,6 +72,10 @@ def listen(content: bytes, identity: str) -> Heard:
         raise UnreadableAudio("holds no sound")
     if duration_s < stated_s - CUT_S:
         raise UnreadableAudio(f"breaks off after {duration_s:.1f} s of {stated_s:.1f} s")
+    spelled = words_in(samples, rate_hz)
+    if spelled:
+        words = (HeardWord(word.text, round(word.start_s, 3), round(word.end_s, 3), 0) for word in spelled)
+        return Heard(container, codec, round(duration_s, 3), rate_hz, channels, tuple(words))
     text = _text(content, container, samples, rate_hz, duration_s, identity)
     return Heard(container, codec, round(duration_s, 3), rate_hz, channels, _timed(text, duration_s))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +218,7 @@ providers:
 @pytest.mark.parametrize(
     ("fault", "status"),
     [
-        (Fault("status", status=429, retry_after_s=2), 429),
+        (Fault("status", status=429, retry_after_s=20), 429),
         (Fault("status", status=400, code="ServiceQuotaExceededException"), 429),
         (Fault("status", status=400), 400),
         (Fault("status", status=403), 502),
@@ -231,7 +232,7 @@ providers:
     ],
 )
 async def test_errors_have_the_right_status_and_blame(setup: Setup, fault: Fault, status: int) -> None:
-    setup.bedrock.faults.add(fault)
+    setup.bedrock.faults.add(replace(fault, times=None))
     with pytest.raises(openai.APIStatusError) as caught:
         await setup.client.chat.completions.create(model=NOVA, messages=HELLO)
     assert caught.value.status_code == status, caught.value.message

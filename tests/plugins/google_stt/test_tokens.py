@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from openai import APIStatusError, AsyncOpenAI
 
-import plugins.google_stt
 from gateway.plugin import Token
 from gateway.types import Model, Provider, Target, UpstreamRequest, UpstreamResponse
 from gateway.upstream.tokens import EARLY_S, Tokens
+from plugins import google_stt
 from tests import harness
 from tests.given import Clock
 from tests.vendors.faults import Fault
@@ -131,7 +131,7 @@ async def test_a_stranger_gets_no_token(tmp_path: Path, keys: tuple[str, str]) -
 
 
 def target(**credentials: str) -> Target:
-    plugin: Any = plugins.google_stt.PLUGIN
+    plugin: Any = google_stt.PLUGIN
     options = {"api": "v2", "auth": "metadata", "project": PROJECT}
     return Target(
         Provider("google", plugin, "https://x.example", credentials=credentials, options=options),

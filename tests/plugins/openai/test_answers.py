@@ -178,19 +178,6 @@ async def test_a_transcription_is_read_whole() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("usage", "expected"),
-    [
-        ({"type": "tokens", "input_tokens": 14, "output_tokens": 3}, Usage(Units(14, output_tokens=3))),
-        ({"type": "duration", "seconds": 9}, Usage(Units(audio_seconds=9.0))),
-        (None, Usage(Units(audio_seconds=7.5), is_estimated=True)),
-    ],
-)
-async def test_a_transcription_is_counted_as_the_model_is_billed(usage: Any, expected: Usage) -> None:
-    answer = {"text": "a"} | ({"usage": usage} if usage else {})
-    assert expected in await read(transcription(duration_s=7.5), orjson.dumps(answer))
-
-
 async def test_a_transcription_as_text_passes_untouched() -> None:
     events = await read(transcription(verbatim=True, format="srt"), b"1\n", headers={"content-type": "text/plain"})
     assert events[0] == Verbatim(b"1\n", content_type="text/plain")

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import (
+    ContentRefused,
+    ContextExceeded,
     GatewayError,
     UpstreamError,
     UpstreamNotFound,
@@ -33,6 +35,13 @@ def meaning(
 
 TABLE: list[tuple[int, Any, type[GatewayError], bool]] = [
     (400, {"message": "bad", "param": "top_p"}, UpstreamRejected, False),
+    (400, {"message": "long", "code": "context_length_exceeded"}, ContextExceeded, True),
+    (400, {"message": "This model's maximum context length is 8 tokens."}, ContextExceeded, True),
+    (400, {"message": "This exceeds the context window of this model."}, ContextExceeded, True),
+    (400, {"message": "flagged", "code": "content_policy_violation"}, ContentRefused, False),
+    (400, {"message": "flagged", "code": "content_filter", "param": "prompt"}, ContentRefused, False),
+    (400, {"message": "flagged", "code": "invalid_prompt"}, ContentRefused, False),
+    (403, {"message": "flagged", "metadata": {"reasons": ["x"], "flagged_input": "y"}}, ContentRefused, False),
     (401, {"message": "Incorrect API key provided: sk-canary"}, UpstreamRefusedUs, True),
     (402, {"message": "pay"}, UpstreamRefusedUs, True),
     (403, {"message": "country"}, UpstreamRefusedUs, True),
@@ -86,6 +95,8 @@ def test_a_redirect_is_not_followed_and_says_what_to_correct(status: int) -> Non
         ({"retry-after": "7"}, 7.0),
         ({"retry-after-ms": "1500"}, 1.5),
         ({"retry-after-ms": "1500", "retry-after": "7"}, 1.5),
+        ({"retry-after-ms": "soon", "retry-after": "7"}, 7.0),
+        ({"retry-after": "0.25"}, 0.25),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-3"}, 0.0),
         ({"retry-after": "1e999"}, None),

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections import deque
+
+from aiohttp import web
+
 from tests.vendors.answers import Answer
+from tests.vendors.deepgram import live
 from tests.vendors.deepgram.errors import Refusal, fault_answer, refusal_answer
 from tests.vendors.deepgram.listen import listen_answer
 from tests.vendors.deepgram.speak import speak_answer
 from tests.vendors.faults import Fault
+from tests.vendors.live import LiveFault, LiveRecord, serve_live
 from tests.vendors.recording import RequestRecord
 from tests.vendors.server import KEPT_REQUESTS, VendorServer
 
 API_KEY = "simulator-deepgram-key"
+SOCKETS = {
+    "/v1/listen": (live.check_listen, live.ListenSession),
+    "/v1/speak": (live.check_speak, live.SpeakSession),
+}
 
 
 class DeepgramServer(VendorServer):
@@ -26,6 +36,27 @@ class DeepgramServer(VendorServer):
     ) -> None:
         super().__init__(port=port, event_interval_s=event_interval_s, kept_requests=kept_requests)
         self.api_key = api_key
+        self.sessions: list[LiveRecord] = []  # over sockets
+        self.live_faults: deque[LiveFault] = deque()  # each for the next session
+
+    async def upgrade(self, request: web.BaseRequest, record: RequestRecord) -> web.StreamResponse | None:
+        """Serve `wss /v1/listen` and `wss /v1/speak`; what is refused before is an ordinary answer."""
+        if (record.header("upgrade") or "").lower() != "websocket" or record.path not in SOCKETS:
+            return None
+        check, kind = SOCKETS[record.path]
+        if record.header("authorization") != f"Token {self.api_key}":
+            return None
+        try:
+            query = live.query_of(record.target)
+            record.model = query.get("model")
+            check(query)
+        except Refusal:
+            return None
+        if self.faults.has(record.model, record.path):
+            return None
+        session = LiveRecord(record)
+        self.sessions.append(session)
+        return await serve_live(request, session, kind, self.live_faults.popleft() if self.live_faults else None)
 
     def answer(self, record: RequestRecord) -> Answer:
         """Return the answer to a request; a refusal in Deepgram's error body."""
@@ -51,4 +82,7 @@ class DeepgramServer(VendorServer):
                 return speak_answer(record)
             case "POST", "/v1/listen":
                 return listen_answer(record)
+            case "GET", path if path in SOCKETS:
+                SOCKETS[path][0](live.query_of(record.target))
+                return Answer(426, (("content-type", "text/plain"),), (b"a WebSocket handshake is required",))
         raise Refusal("Not Found", 404)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from urllib.parse import unquote
+
+from aiohttp import web
 
 from tests.vendors.answers import Answer
 from tests.vendors.faults import Fault
+from tests.vendors.live import LiveFault, LiveRecord, serve_live
 from tests.vendors.openai.chat import chat_answer
 from tests.vendors.openai.chat_usage import PromptCache
 from tests.vendors.openai.completions import completions_answer
 from tests.vendors.openai.embeddings import embeddings_answer
 from tests.vendors.openai.errors import JSON_HEADERS, Refusal, fault_body, refusal_answer
 from tests.vendors.openai.models import RULES, find_model
+from tests.vendors.openai.realtime import RealtimeSession, check_realtime
 from tests.vendors.openai.requests import check_key
 from tests.vendors.openai.responses import Memory, responses_answer
 from tests.vendors.openai.speech import speech_answer
@@ -22,6 +27,7 @@ from tests.vendors.server import KEPT_REQUESTS, VendorServer
 from tests.vendors.sse import compact, data_event
 
 API_KEY = "sk-simulator-openai"
+REALTIME = "/v1/realtime"
 PROCESSING_MS = "12"
 # Plausible values; the live API's are not verified. Durations are Go style, as "6m0s".
 RATE_LIMIT_HEADERS = (
@@ -53,6 +59,24 @@ class OpenAIServer(VendorServer):
         self.identity = identity
         self._prompts = PromptCache()
         self._memory: Memory = {}
+        self.sessions: list[LiveRecord] = []  # over sockets
+        self.live_faults: deque[LiveFault] = deque()  # each for the next session
+
+    async def upgrade(self, request: web.BaseRequest, record: RequestRecord) -> web.StreamResponse | None:
+        """Serve `wss /v1/realtime`; what is refused before is an ordinary answer."""
+        if (record.header("upgrade") or "").lower() != "websocket" or self.route_of(record) != REALTIME:
+            return None
+        try:
+            self.check_auth(record)
+            record.model = check_realtime(record.target)
+        except Refusal:
+            return None
+        if self.faults.has(record.model, record.path):
+            return None
+        session = LiveRecord(record)
+        self.sessions.append(session)
+        fault = self.live_faults.popleft() if self.live_faults else None
+        return await serve_live(request, session, RealtimeSession, fault, protocols=("realtime",))
 
     def answer(self, record: RequestRecord) -> Answer:
         """Return the answer to a request; a refusal in OpenAI's error body."""
@@ -110,6 +134,9 @@ class OpenAIServer(VendorServer):
                 return transcription_answer(record, self.identity)
             case "POST", "/v1/audio/translations":
                 return translation_answer(record, self.identity)
+            case "GET", "/v1/realtime":
+                check_realtime(record.target)
+                return Answer(426, JSON_HEADERS, (compact({"error": "a WebSocket handshake is required"}),))
             case "GET", "/v1/models":
                 body = {"object": "list", "data": [rule.as_json() for rule in RULES]}
                 return Answer(200, JSON_HEADERS, (compact(body),))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import math
+import wave
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.vendors.recordings import container_of
+from tests.vendors.spelled import words_in
 from tests.vendors.tokens import count_tokens
 
 WORDS_PER_SEGMENT = 4
@@ -44,12 +49,28 @@ class Transcript:
 
 
 def transcribe(identity: str, model: str, audio: bytes, duration_s: float, language: str) -> Transcript:
-    """Return a transcript that names the fake and the recording, its words spread evenly over the duration."""
+    """Return a transcript that names the fake and the recording, its words spread evenly over the duration.
+
+    Of words that are spelled (see spelled.py) it has these, when they are heard.
+    """
+    spelled = _spelled(audio)
+    if spelled:
+        return Transcript(spelled, duration_s, language)
     digest = hashlib.sha256(audio).hexdigest()[:12]
     spoken = f"This is {identity}/{model} and the recording is {digest}.".split()
     step = duration_s / len(spoken)
     words = (Word(word, round(i * step, 3), round((i + 1) * step, 3)) for i, word in enumerate(spoken))
     return Transcript(tuple(words), duration_s, language)
+
+
+def _spelled(audio: bytes) -> tuple[Word, ...]:
+    if container_of(audio) != "wav":
+        return ()
+    with wave.open(io.BytesIO(audio)) as file:
+        if (file.getnchannels(), file.getsampwidth()) != (1, 2):
+            return ()
+        heard = words_in(array("h", file.readframes(file.getnframes())), file.getframerate())
+    return tuple(Word(word.text, round(word.start_s, 3), round(word.end_s, 3)) for word in heard)
 
 
 def duration_usage(transcript: Transcript) -> dict[str, Any]:

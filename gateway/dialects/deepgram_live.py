@@ -1,0 +1,23 @@
+"""What Deepgram's live sockets have in common (vendors.md 7, from deepgram-sdk 7.17.0 on 2026-11-23)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.dialects.live import text_frame
+from gateway.errors import GatewayError
+from gateway.types import Frame
+
+_SCHEMES = ("token", "bearer")
+
+
+def offered_key(offered: Sequence[str]) -> tuple[str, str]:
+    """Browsers cannot set headers: they offer the subprotocol `token`, and their key as if it were a second one."""
+    if len(offered) == 2 and offered[0].lower() in _SCHEMES:
+        return offered[0], offered[1]
+    return "", ""
+
+
+def error_frame(error: GatewayError) -> Frame:
+    """Return `Error`, as the SDK's models have it."""
+    return text_frame({"type": "Error", "variant": error.code, "description": error.message})

@@ -1,0 +1,68 @@
+"""What a streamed answer cost, in the `usage` that OpenAI's clients ask for: its head was sent before it was known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+from gateway import json, sse
+from gateway.dialects.native import cost_usd
+from gateway.errors import GatewayError
+from gateway.types import Call, Event, Verbatim
+
+_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+_REASON = re.compile(rb'"finish_reason"\s*:\s*"')
+
+
+def cost_member(call: Call) -> dict[str, float]:
+    """Return `cost_usd` for a `usage`; nothing where a price is not known."""
+    cost = cost_usd(call)
+    return {} if cost is None else {"cost_usd": cost}
+
+
+async def untouched_but_for_cost(call: Call, first: Verbatim, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+    """Pass a vendor's stream on, with the cost put into its last usage.
+
+    From the chunk that may be the last with usage on, nothing goes out before either more content comes, so that it was
+    not, or the answer ends and its cost is known. What is held back is that chunk and the end mark.
+    """
+    held: list[bytes] = []
+    event: Event | None = first
+    try:
+        while event is not None:
+            if isinstance(event, Verbatim):
+                if event.is_content:
+                    for data in held:
+                        yield data
+                    held = []
+                if held or _may_be_last(event):
+                    held.append(event.data)
+                else:
+                    yield event.data
+            event = await anext(events, None)
+    except GatewayError:
+        for data in held:
+            yield data
+        raise
+    for data in held:
+        yield _spliced(data, call)
+
+
+def _may_be_last(event: Verbatim) -> bool:
+    """A vendor may send its usage with every chunk, or its last one with the reason to end."""
+    return bool(_USAGE.search(event.data)) and not (event.is_content and not _REASON.search(event.data))
+
+
+def _spliced(raw: bytes, call: Call) -> bytes:
+    """Return the event with the cost in its top-level `usage`, and as it was where it has none."""
+    cost = cost_usd(call)
+    if cost is None or b'"cost_usd"' in raw:
+        return raw
+    for found in _USAGE.finditer(raw):
+        spliced = b'%b"cost_usd":%b,%b' % (raw[: found.end()], json.dumps(cost), raw[found.end() :])
+        try:
+            if "cost_usd" in json.loads(sse.parse(spliced).data)["usage"]:
+                return spliced
+        except (ValueError, KeyError, TypeError):
+            continue  # an empty usage, or one that is not at the top
+    return raw

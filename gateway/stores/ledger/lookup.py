@@ -1,0 +1,31 @@
+"""Rows of the ledger that are looked up one by one, and sums for one tenant: for the admin API. Blocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.stores.database import at_once
+from gateway.stores.database.work import fetch, sound_text
+from gateway.stores.ledger.entries import COLUMNS, Entry
+from gateway.stores.ledger.usage import DIMENSIONS, UsageRow, summed
+
+MAX_ROWS = 100  # a client may send the same request id as often as it likes
+
+
+def requests_by_id(url: str, request_id: str, tenant: str | None) -> list[Entry]:
+    """Return the newest requests with this id, of one tenant or of any; at most MAX_ROWS. Raises LedgerAway."""
+    where, values = _of_tenant("request_id = $1", request_id, tenant)
+    statement = f"SELECT {', '.join(COLUMNS)} FROM requests WHERE {where} ORDER BY started_at DESC LIMIT {MAX_ROWS}"
+    rows = at_once(url, lambda database: database.run(fetch(statement, *values)), read_only=True)
+    return [Entry(*row) for row in rows]
+
+
+def usage_of(url: str, by: str, since: str, tenant: str | None) -> list[UsageRow]:
+    """Return the sums that `usage` returns, of one tenant or of all. Raises LedgerAway, KeyError."""
+    where, values = _of_tenant("day >= $1", since, tenant)
+    return summed(url, DIMENSIONS[by], where, values, is_by_day=by == "day")
+
+
+def _of_tenant(where: str, value: str, tenant: str | None) -> tuple[str, tuple[Any, ...]]:
+    value = sound_text(value)
+    return (where, (value,)) if tenant is None else (f"{where} AND tenant = $2", (value, tenant))
