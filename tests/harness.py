@@ -155,7 +155,13 @@ async def process(
     gateway = Process(folder, child, "", "")
     reader = asyncio.create_task(gateway.read_log())
     try:
-        gateway.url, gateway.banner = await _listening(child)
+        started = await _listening(child)
+        if started is None:
+            status = await child.wait()
+            await reader
+            told = [line["message"] for line in gateway.log]
+            raise AssertionError(f"the gateway did not start; its exit code is {status}: {told}")
+        gateway.url, gateway.banner = started
         yield gateway
     finally:
         if child.returncode is None:
@@ -164,7 +170,7 @@ async def process(
         await reader
 
 
-async def _listening(child: asyncio.subprocess.Process) -> tuple[str, str]:
+async def _listening(child: asyncio.subprocess.Process) -> tuple[str, str] | None:
     assert child.stdout is not None
     banner = ""
     async with asyncio.timeout(START_S):
@@ -175,7 +181,7 @@ async def _listening(child: asyncio.subprocess.Process) -> tuple[str, str]:
                 while (more := (await child.stdout.readline()).decode()).strip() or "Try it" not in banner:
                     banner += more
                 return url, banner
-    raise AssertionError(f"the gateway did not start; its exit code is {await child.wait()}")
+    return None
 
 
 def _is_verdict(line: dict[str, object]) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -20,6 +21,7 @@ from gateway.stores.database.work import Row, Step, Work
 T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 5.0  # another process writes: its transactions take milliseconds
+BUSY_AGAIN_S = 0.01
 
 
 class Sqlite:
@@ -87,7 +89,7 @@ class Sqlite:
             if self._is_read_only:
                 _version(connection)  # whether it is a database shows at the first look
             else:
-                connection.execute("PRAGMA journal_mode = WAL")
+                _write_ahead(connection)
                 connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may take the last; a dead process none
         except BaseException:
             connection.close()
@@ -170,6 +172,20 @@ def _step(connection: sqlite3.Connection, step: Step) -> Sequence[Row]:
         return connection.execute(statement, step.values).fetchall()
     connection.executemany(statement, step.many)
     return ()
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Change a new file's journal, which takes the whole file. Where several processes begin at once SQLite does not
+    wait for its own timeout: each holds what another one wants, so it gives up at once, and one of them comes later."""
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(BUSY_AGAIN_S)  # in the thread of this database
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import Callable
@@ -74,6 +75,33 @@ def test_who_lives_is_told_from_who_died(path: Path) -> None:
         return len(await database.dead([own]))
 
     assert at_once(f"sqlite:{path}", seen_with_ours) == [died]
+
+
+async def test_a_new_file_that_another_process_begins_is_waited_for(path: Path) -> None:
+    """The journal cannot change while another one writes, and SQLite says so at once."""
+    path.parent.mkdir()
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    database = open_database(f"sqlite:{path}")
+    migrating = asyncio.create_task(database.migrate())
+    await asyncio.sleep(0.1)
+    assert not migrating.done()
+    other.execute("COMMIT")
+    other.close()
+    assert await migrating == (0, KNOWN)
+    await database.aclose()
+
+
+async def test_a_new_file_that_another_process_never_ends_is_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.stores.database.sqlite.BUSY_TIMEOUT_S", 0.01)
+    path.parent.mkdir()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    database = open_database(f"sqlite:{path}")
+    with pytest.raises(LedgerAway, match=r"cannot be opened: database is locked"):
+        await database.migrate()
+    other.close()
+    await database.aclose()
 
 
 async def test_a_locked_file_is_away_and_comes_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
