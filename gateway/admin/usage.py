@@ -21,6 +21,7 @@ _SAME = ("key", "tenant", "route", "operation", "requested_model", "provider", "
 
 async def show_usage(ask: Ask) -> Answer:
     by, since = ask.query.get("by", "key"), _day(ask.query.get("since", ""), ask.now)
+    await ask.services.ledger.flush()
     rows = await asyncio.to_thread(usage_of, _ledger(ask), by, since, ask.tenant)
     return {
         "by": by,

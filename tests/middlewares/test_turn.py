@@ -178,7 +178,7 @@ async def test_a_wait_leaves_half_of_the_time_to_the_vendor() -> None:
 async def test_a_wait_ends_before_the_calls_deadline_and_is_not_the_vendors_slowness() -> None:
     house = House((limited("a/m", replace(ONE, max_wait_s=5.0)),))
     await house.ask()
-    for left_s in (0.1, 0.005, 0.0):
+    for left_s in (0.5, 0.0):
         with pytest.raises(TargetBusy):
             await house.ask(deadline_s=asyncio.get_running_loop().time() + left_s)
     assert house.asked == ["a"]

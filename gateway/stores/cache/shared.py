@@ -70,6 +70,7 @@ class SharedStore:
         task, self._task = self._task, None
         if task is not None:
             await end(task)
+            self.is_here = False  # it may have heard from it once more
         redis, self._redis = self._redis, None
         if redis is not None:
             await redis.aclose(close_connection_pool=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -40,6 +41,7 @@ _ALIVE = f"""SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND 
 class Postgres:
     """Both connections are opened when they are needed, and anew after they broke."""
 
+    file: Path | None = None
     ids_in = "(SELECT value::bigint FROM json_array_elements_text($1::text::json))"
     for_update = " FOR UPDATE"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from gateway.stores.database.work import Work
@@ -29,6 +30,10 @@ class Database(Protocol):
     shown: str  # as it may be told: no password
     ids_in: str  # SQL: the numbers in a JSON text that is given as the one value
     for_update: str  # SQL behind a SELECT: nobody else may change these rows until the transaction is over
+
+    @property
+    def file(self) -> Path | None:
+        """Where it lies; None: with a server."""
 
     async def migrate(self) -> tuple[int, int]:
         """Bring the tables up to date. Returns the version that was there and the one that is."""

@@ -32,7 +32,7 @@ class Sqlite:
     for_update = ""  # one transaction writes at a time
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self.path = path
+        self.file = path
         self.shown = f"the database {path}"
         self._is_read_only = read_only
         self._connection: sqlite3.Connection | None = None
@@ -77,9 +77,9 @@ class Sqlite:
 
     def _connect(self) -> sqlite3.Connection:
         if not self._is_read_only:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.file.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(
-            f"file:{quote(str(self.path))}" + "?mode=ro" * self._is_read_only,
+            f"file:{quote(str(self.file))}" + "?mode=ro" * self._is_read_only,
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
             check_same_thread=False,
@@ -123,7 +123,7 @@ class Sqlite:
     def _claim(self, connection: sqlite3.Connection, now: float) -> int:
         number = connection.execute("INSERT INTO instances (started_at) VALUES (?)", (now,)).lastrowid or 0
         self._number = number
-        self._locks = open(f"{self.path}-locks", "a+b")  # noqa: SIM115  # held as long as the process lives
+        self._locks = open(f"{self.file}-locks", "a+b")  # noqa: SIM115  # held as long as the process lives
         fcntl.lockf(self._locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
         return number
 
@@ -139,7 +139,7 @@ class Sqlite:
         return True
 
     def _size(self, connection: sqlite3.Connection) -> int:
-        files = (Path(f"{self.path}{suffix}") for suffix in ("", "-wal", "-shm"))
+        files = (Path(f"{self.file}{suffix}") for suffix in ("", "-wal", "-shm"))
         return sum(file.stat().st_size for file in files if file.exists())
 
     def _close(self) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
 from gateway.stores.database import Database, Lock
 from gateway.stores.ledger.entries import Entry
-from gateway.stores.ledger.rows import DAY_S, drop_before, open_instances, recover
+from gateway.stores.ledger.journal import Journals
+from gateway.stores.ledger.rows import DAY_S, drop_before, open_instances, recover, write
 
 RECOVER_EVERY_S = 5.0  # a budget of a process that died is whole again after so long
 RETAIN_EVERY_S = 3600.0
@@ -18,9 +20,14 @@ class Chores:
     """When what is due; times are monotonic, but the age of a row."""
 
     def __init__(
-        self, database: Database, retention_days: int, on_crashed: Callable[[list[Entry]], Awaitable[None]]
+        self,
+        database: Database,
+        retention_days: int,
+        on_crashed: Callable[[list[Entry]], Awaitable[None]],
+        journals: Journals | None = None,
     ) -> None:
         self._database = database
+        self._journals = journals
         self._on_crashed = on_crashed
         self._retention_days = retention_days
         self._recover_at_s = time.monotonic() + RECOVER_EVERY_S
@@ -43,9 +50,21 @@ class Chores:
                 self._retain_at_s = now_s  # there may be more; batches go between
 
     async def recover(self) -> list[Entry]:
-        """Settle what dead processes left open, and return it."""
-        dead = await self._database.dead(await self._database.run(open_instances()))
-        return await self._database.run(recover(self._database, dead), Lock.RECOVER) if dead else []
+        """Settle what dead processes left open, and return it. What they had noted comes into the database first."""
+        noted = await asyncio.to_thread(self._journals.writers) if self._journals is not None else []
+        dead = await self._database.dead(sorted({*noted, *await self._database.run(open_instances())}))
+        if not dead:
+            return []
+        for instance in set(dead).intersection(noted):
+            await self._take_over(instance)
+        return await self._database.run(recover(self._database, dead), Lock.RECOVER)
+
+    async def _take_over(self, instance: int) -> None:
+        """Another process may do the same at this moment: a row that is written twice counts once."""
+        assert self._journals is not None
+        left = await asyncio.to_thread(self._journals.left, instance)
+        await self._database.run(write(self._database, left, [entry for entry in left if entry.state != "open"]))
+        await asyncio.to_thread(self._journals.remove, instance)
 
     async def retain(self, now: float) -> int:
         """Delete some rows that are older than they are kept. Returns how many."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Literal
 
 from gateway import json
@@ -47,6 +48,7 @@ class Entry:
 
 
 COLUMNS = tuple(field.name for field in fields(Entry))
+VALUES = attrgetter(*COLUMNS)
 UNITS = (  # of `Units`: those that have a column
     "input_tokens",
     "cached_input_tokens",

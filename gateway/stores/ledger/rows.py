@@ -16,7 +16,7 @@ from typing import Any
 from gateway import json
 from gateway.stores.database import Database
 from gateway.stores.database.work import Row, Work, fetch, many, sound_text
-from gateway.stores.ledger.entries import COLUMNS, UNITS, Entry
+from gateway.stores.ledger.entries import COLUMNS, UNITS, VALUES, Entry
 
 DAY_S = 86_400
 MOST = 2**53  # of anything that is counted: a vendor that claims more must not stop the ledger
@@ -27,7 +27,6 @@ DAILY_KEYS = ("day", "key", "tenant", "route", "operation", "requested_model", "
 DAILY_SUMS = ("requests", "errors", "unpriced", "estimated", "cost_nano_usd", *UNITS)
 
 
-_VALUES = attrgetter(*COLUMNS)
 _TEXTS = attrgetter(*(each.name for each in fields(Entry) if each.type == "str" and each.name not in OURS))
 _NUMBERS = attrgetter("reserved_nano_usd", "status", *UNITS)
 
@@ -56,7 +55,7 @@ _DROP_EMPTY = (
 def write(database: Database, opened: Iterable[Entry], settled: Iterable[Entry]) -> Work[None]:
     """Write a batch. A row that is settled in it need not be opened first."""
     ended = {entry.id: sound(entry) for entry in settled}
-    yield from many(_OPEN, [_VALUES(sound(entry)) for entry in opened if entry.id not in ended])
+    yield from many(_OPEN, [VALUES(sound(entry)) for entry in opened if entry.id not in ended])
     if not ended:
         return
     found = yield from fetch(
@@ -105,10 +104,10 @@ def drop_before(moment: float, limit: int) -> Work[int]:
     return len(rows)
 
 
-def born_at() -> Work[float]:
-    """Return when the first process came to this database, which tells it from all others."""
+def born_at() -> Work[int]:
+    """Return when the first process came to this database, in microseconds, which tells it from all others."""
     [(moment,)] = yield from fetch("SELECT MIN(started_at) FROM instances")
-    return float(moment)
+    return int((moment or 0.0) * 1e6)
 
 
 def counts() -> Work[tuple[int, int]]:
@@ -154,7 +153,7 @@ def _sound(name: str, value: Any) -> Any:
 
 
 def _settle(entries: Sequence[Entry], before: Sequence[Entry]) -> Work[None]:
-    yield from many(_SETTLE, map(_VALUES, entries))
+    yield from many(_SETTLE, map(VALUES, entries))
     yield from many(_ADD, daily(entries, before))
     yield from many(_DROP_EMPTY, sorted({_daily_key(entry) for entry in before}))
 

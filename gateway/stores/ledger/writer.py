@@ -1,7 +1,9 @@
 """Writes the ledger beside the requests: what gathers while one transaction runs goes into the next, all at once.
 
-While the database cannot be written (a full disk, a lock, a server that is away) requests are served on, and their
-rows wait in memory until it can: up to MAX_WAITING of them. Beyond that requests are refused: their rows would be lost.
+Beside a file a journal has a row at once, and nobody waits for its transaction; for a row of a server's who opens it
+waits until it is there. While the database cannot be written (a full disk, a lock, a server that is away) requests are
+served on, and their rows wait in memory until it can: up to MAX_WAITING of them. Beyond that requests are refused:
+their rows would be lost.
 """
 
 from __future__ import annotations
@@ -19,13 +21,14 @@ from gateway.stores.database import Database, LedgerAway, open_database
 from gateway.stores.ending import end
 from gateway.stores.ledger.chores import Chores
 from gateway.stores.ledger.entries import Entry
+from gateway.stores.ledger.journal import Journal, Journals
 from gateway.stores.ledger.rows import born_at, write
 from gateway.stores.ledger.used import Used, used
 
 LOGGER = logging.getLogger("gateway")
 
-WAIT_S = 0.25  # at most, for a row to be written before its vendor is asked; a healthy disk takes a millisecond
-LINGER_S = 0.005  # settlements, for which nobody waits, gather so long
+WAIT_S = 0.25  # at most, for a row to be written before its vendor is asked; a healthy server takes a millisecond
+LINGER_S = 0.02  # rows for which nobody waits gather so long: a short call is opened and settled by one statement
 MAX_WAITING = 100_000  # rows, some 50 MB
 FLUSH_S = 2.0  # for a reader that wants to see what was settled just now
 MAX_BATCH = 2_000  # rows of one transaction: what gathered while the database was away must not make one too long
@@ -59,6 +62,8 @@ class Ledger:
         self._being_written = 0
         self._readings: list[Reading] = []
         self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()  # somebody waits for what gathers
+        self._journal: Journal | None = None
         self._waiters: list[asyncio.Future[None]] = []  # for the batch that gathers
         self._ids = count(1)
         self._is_away = False
@@ -84,12 +89,14 @@ class Ledger:
     async def start(self, url: str, retention_days: int = 90) -> None:
         """Open the database, bring it up to date, settle what dead processes left, and write. Raises LedgerAway."""
         database = open_database(url)
-        chores = Chores(database, retention_days, self._tell_crashed)
         try:
             await database.migrate()
             self._instance = await database.claim(time.time())
+            self._born = await database.run(born_at())
+            journals = Journals(database.file, self._born) if database.file is not None else None
+            chores = Chores(database, retention_days, self._tell_crashed, journals)
             self.recovered = await chores.recover()
-            self._born = int(await database.run(born_at()) * 1e6)
+            self._journal = journals.begin(self._instance) if journals is not None else None
         except BaseException:
             await database.aclose()
             raise
@@ -119,20 +126,33 @@ class Ledger:
             raise LedgerFull("the ledger cannot be written, and no more requests can be kept for it", retry_after_s=1.0)
         self._opened.append(entry)
         self._wake.set()
-        if not self._is_away:
+        if self._journal is not None:
+            self._note(entry)
+        elif not self._is_away:
+            self._hurry.set()
             await self._commit()
 
     def settle(self, entry: Entry) -> None:
         """Have the entry written as it ended. Never waits; what cannot be written now is written later."""
         self._settled.append(entry)
         self._wake.set()
+        if self._journal is not None:
+            self._note(entry)
 
     async def flush(self, timeout_s: float = FLUSH_S) -> None:
         """Wait until all that is settled up to now is written, or the time is over."""
         until_s = asyncio.get_running_loop().time() + timeout_s
         while self.waiting and asyncio.get_running_loop().time() < until_s:
             self._wake.set()
+            self._hurry.set()
             await self._commit()
+
+    def _note(self, entry: Entry) -> None:
+        assert self._journal is not None
+        try:
+            self._journal.note(entry)
+        except LedgerAway as error:
+            self._is_now_away(error)
 
     async def _commit(self) -> None:
         """Wait for the commit of what gathers now, for WAIT_S at most. One timer for all that wait for the same."""
@@ -150,6 +170,7 @@ class Ledger:
         reading = Reading(mark)
         self._readings.append(reading)
         self._wake.set()
+        self._hurry.set()
         try:
             await reading.is_due.wait()
             yield
@@ -162,12 +183,16 @@ class Ledger:
             return
         self._is_closing = True
         self._wake.set()
+        self._hurry.set()
         done, _ = await asyncio.wait((self._task,), timeout=CLOSE_S)
         if not done:
             await end(self._task)
-            LOGGER.error("%d rows of the ledger could not be written before the end", self.waiting)
+            kept = "; the next start does it, from the journal" if self._journal is not None else ""
+            LOGGER.error("%d rows of the ledger could not be written before the end%s", self.waiting, kept)
+        if self._journal is not None:
+            self._journal.close(is_empty=bool(done))
         await self._database.aclose()
-        self._database = self._task = None
+        self._database = self._task = self._journal = None
 
     async def _run(self, database: Database, chores: Chores) -> None:
         while not (self._is_closing and not self.waiting):
@@ -175,8 +200,11 @@ class Ledger:
                 async with asyncio.timeout(chores.due_in_s):
                     await self._wake.wait()
             self._wake.clear()
-            if self._settled and not self._opened and not self._is_closing:
-                await asyncio.sleep(LINGER_S)
+            if self.waiting:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LINGER_S):
+                        await self._hurry.wait()
+            self._hurry.clear()
             if self.waiting or self._readings:
                 await self._write_all(database)
             if not self._is_closing and not chores.due_in_s:
@@ -189,10 +217,14 @@ class Ledger:
         for reading in readings:
             reading.mark()
         self._being_written = len(opened) + len(settled)
+        if self._journal is not None:
+            self._journal.turn()
         for start in range(0, max(len(opened), len(settled)), MAX_BATCH):
             batch = (opened[start : start + MAX_BATCH], settled[start : start + MAX_BATCH])
             await self._write(database, *batch)
             self._being_written -= len(batch[0]) + len(batch[1])
+        if self._journal is not None:
+            self._journal.forget()
         _release(waiters)
         for reading in readings:
             reading.is_due.set()

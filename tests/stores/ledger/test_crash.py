@@ -158,6 +158,7 @@ async def test_the_rows_of_a_process_that_was_stopped_too_long_are_corrected_whe
     await ledger.start(url, retention_days=36_500)
     row = fresh(ledger)
     await ledger.open(row)
+    await ledger.flush()
     other = open_database(url)
     assert len(await other.run(recover(other, [row.instance]))) == 1
     await other.aclose()

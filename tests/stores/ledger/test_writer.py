@@ -14,6 +14,7 @@ import pytest
 
 from gateway.errors import LedgerFull
 from gateway.stores.ledger import Entry, Ledger, usage, writer
+from gateway.stores.ledger.lookup import requests_by_id
 from tests.stores.entries import NOON, done, entry, rows, sums_are_those_of_the_rows
 
 
@@ -34,8 +35,20 @@ def fresh(ledger: Ledger, **more: object) -> Entry:
 
 async def test_a_row_is_there_when_open_returns(url: str) -> None:
     async with running(url) as ledger:
-        await ledger.open(fresh(ledger))
-        assert rows(url) == [("open", None)]
+        row = fresh(ledger)
+        await ledger.open(row)
+        assert requests_by_id(url, row.request_id, None) == [row]
+
+
+async def test_whoever_opens_does_not_wait_for_settlements_to_gather(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "LINGER_S", 600.0)
+    monkeypatch.setattr(writer, "WAIT_S", 600.0)
+    async with running(url) as ledger, asyncio.timeout(20):
+        ledger.settle(done(1, instance=77))
+        await asyncio.sleep(0.05)  # it gathers
+        row = fresh(ledger, request_id="mine")
+        await ledger.open(row)
+        assert requests_by_id(url, "mine", None) == [row]
 
 
 async def test_a_thousand_rows_at_once_are_each_there_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +91,9 @@ async def test_while_the_file_is_locked_requests_are_served_and_nothing_is_lost(
             row = fresh(ledger)
             await ledger.open(row)
             ledger.settle(replace(done(), id=row.id, instance=row.instance))
+        async with asyncio.timeout(5):
+            while not ledger.is_away:
+                await asyncio.sleep(0.01)
         other.execute("ROLLBACK")
         other.close()
     assert rows(f"sqlite:{path}") == [("settled", 700)] * 20
@@ -170,4 +186,5 @@ async def test_a_reader_that_gives_up_does_not_stop_the_writer(tmp_path: Path) -
             async with asyncio.timeout(0.1), ledger.as_of(lambda: None):
                 await asyncio.sleep(5)
         await ledger.open(fresh(ledger))
+        await ledger.flush()
         assert ledger.waiting == 0
