@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from gateway import sse
 from gateway.errors import UpstreamMalformed
 from gateway.sse import MAX_EVENT_BYTES, Event
+from tests.proportion import MOST, growth
 
 EOL = st.sampled_from([b"\n", b"\r", b"\r\n"])
 # No line breaks, and often what looks like the format's own marks.
@@ -102,21 +102,21 @@ async def test_an_event_is_bounded(more: int) -> None:
 
 
 async def test_a_large_event_in_many_pieces_costs_time_in_proportion() -> None:
-    piece = b"x" * 256
-    started_s = time.process_time()
-    events = await read(b"data: ", *([piece] * 12_000), b"\n\n")
-    assert len(events[0].data) == 12_000 * 256
-    assert time.process_time() - started_s < 0.5
+    async def read_large(pieces: int) -> None:
+        events = await read(b"data: ", *([b"x" * 256] * pieces), b"\n\n")
+        assert len(events[0].data) == pieces * 256
+
+    assert await growth(read_large, 1_200) < MOST
 
 
 @pytest.mark.parametrize("eol", [b"\n", b"\r\n", b"\r"])
 async def test_many_events_in_one_piece_cost_time_in_proportion(eol: bytes) -> None:
-    raw = (b"data: " + b"x" * 100 + eol * 2) * 10_000
-    started_s = time.process_time()
-    events = await read(raw)
-    assert len(events) == 10_000
-    assert {event.data for event in events} == {b"x" * 100}
-    assert time.process_time() - started_s < 0.5
+    async def read_many(count: int) -> None:
+        events = await read((b"data: " + b"x" * 100 + eol * 2) * count)
+        assert len(events) == count
+        assert {event.data for event in events} == {b"x" * 100}
+
+    assert await growth(read_many, 1_000) < MOST
 
 
 @given(st.lists(st.tuples(st.binary(max_size=20) | VALUE.map(b"".join), st.text(max_size=8)), max_size=4))
