@@ -25,6 +25,7 @@ providers:
   one: {plugin: sandbox, models: {chat: {operation: chat, price: {usd_per_request: 0.001}}, voice: {operation: speech}}}
   two: {plugin: sandbox, models: {chat: {operation: chat, context_tokens: 40}, embed: {operation: embeddings}}}
   three: {plugin: sandbox, models: {chat: {operation: chat, refuses: [tools]}, hear: {operation: transcription}}}
+  choosy: {plugin: google_stt, credentials: {api_key: k}, models: {hear: {operation: transcription, max_audio_s: 60}}}
 """
 KEYS = ("plain", "narrow", "poor", "choosy")
 ROUTES = """
@@ -46,6 +47,7 @@ models:
   embed: {operation: embeddings, targets: [two/embed]}
   speak: {operation: speech, targets: [one/voice]}
   hear: {operation: transcription, targets: [three/hear]}
+  heed: {operation: transcription, targets: [choosy/hear, three/hear]}
 limits: {tight: {per: [tenant], only: {model: [last]}, requests: 2/day}}
 routes:
   - {path: /v1/chat/completions, dialect: openai.chat, cache: {ttl_s: 600}}
@@ -157,6 +159,9 @@ async def test_a_recording_is_asked_about_by_its_length(tmp_path: Path) -> None:
         headers = {"authorization": "Bearer key-plain-0123456789abcdef"}
         said = await told(gateway, Question("POST", "/v1/audio/transcriptions", {"model": "hear"}, headers, seconds=9))
         assert said["targets"] == ["three/hear"]
+        for seconds, first in ((60, "choosy/hear"), (3_600, "three/hear")):
+            asked = Question("POST", "/v1/audio/transcriptions", {"model": "heed"}, headers, seconds=seconds)
+            assert (await told(gateway, asked))["targets"][0] == first
         wrong = await told(gateway, Question("POST", "/v1/audio/transcriptions", {"model": "hear"}, headers, seconds=0))
         assert "more than 0" in wrong["answer"]["message"]
 

@@ -8,6 +8,7 @@ from gateway.dialects import DIALECTS
 from gateway.dialects.examples import example
 
 OPERATIONS = ("chat", "embeddings", "speech", "transcription")
+NAMED = 4  # of models that the same targets serve; the others are counted
 
 
 def banner(config: Config, base_url: str, first_key: str | None = None) -> str:
@@ -20,12 +21,17 @@ def banner(config: Config, base_url: str, first_key: str | None = None) -> str:
 
 def _served_by(config: Config, operation: str) -> str:
     """The models of an operation with the targets that serve them, first choice first."""
-    rows = [
-        f"{alias.pattern} → {', '.join(target.name for target in alias.targets)}"
-        for alias in config.models
-        if alias.operation == operation and alias.targets and "*" not in alias.pattern
-    ]
+    served: dict[str, list[str]] = {}
+    for alias in config.models:
+        if alias.operation == operation and alias.targets and "*" not in alias.pattern:
+            served.setdefault(", ".join(target.name for target in alias.targets), []).append(alias.pattern)
+    rows = [f"{_named(models)} → {targets}" for targets, models in served.items()]
     return ("\n" + " " * 17).join(rows) if rows else "nobody"
+
+
+def _named(models: list[str]) -> str:
+    rest = f" and {len(models) - NAMED} more" if len(models) > NAMED else ""
+    return ", ".join(models[:NAMED]) + rest
 
 
 def _first(key: str | None) -> list[str]:
