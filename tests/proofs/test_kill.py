@@ -18,15 +18,18 @@ from tests.test_openai_client import VENDOR
 from tests.vendors.faults import Fault
 from tests.vendors.openai import API_KEY, OpenAIServer
 
-RUNS = 40  # a second each; `python -m tests.proofs.kills` makes a thousand
-SEED = 20_261_125
+RUNS = 50  # a second each, twice; `python -m tests.proofs.kills` makes a thousand
+SEEDS = (20_261_125, 20_261_125 + RUNS)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-async def test_a_gateway_killed_at_random_moments_loses_nothing_and_counts_nothing_twice(tmp_path: Path) -> None:
-    outcome = await kill_often(tmp_path, RUNS, SEED)
-    print(f"seeds {SEED} to {SEED + RUNS - 1}: {outcome}")  # shown where it fails
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_gateway_killed_at_random_moments_loses_nothing_and_counts_nothing_twice(
+    tmp_path: Path, seed: int
+) -> None:
+    outcome = await kill_often(tmp_path, RUNS, seed)
+    print(f"seeds {seed} to {seed + RUNS - 1}: {outcome}")  # shown where it fails
     assert outcome.faults == []
     assert outcome.states["crashed"] > RUNS  # so many were under way when they were killed
     assert outcome.at_vendor > 5 * RUNS
