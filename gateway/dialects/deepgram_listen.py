@@ -17,9 +17,10 @@ from gateway.dialects.deepgram_answer import PARAGRAPHS, SPEAKERS, UTTERANCES, a
 from gateway.dialects.deepgram_errors import DeepgramErrors
 from gateway.dialects.deepgram_query import Query
 from gateway.dialects.headerless import ENCODINGS, MAX_CHANNELS, MAX_RATE_HZ, recording_of
+from gateway.dialects.heard import heard
 from gateway.dialects.native import JSON, read_fields
 from gateway.dialects.recording import read_audio
-from gateway.errors import InvalidRequest, UpstreamCut
+from gateway.errors import InvalidRequest
 from gateway.types import (
     Ask,
     Call,
@@ -29,9 +30,7 @@ from gateway.types import (
     Recording,
     RecordingInput,
     Rendered,
-    Transcript,
     Upload,
-    Usage,
 )
 
 DEFAULT_LANGUAGE = "en"  # Deepgram's own, where nothing is said
@@ -88,17 +87,10 @@ class DeepgramListen(DeepgramErrors):
 
     async def encode(self, call: Call, events: AsyncIterator[Event]) -> Rendered:
         assert isinstance(call.body, Recording)
-        transcript: Transcript | None = None
-        seconds = call.body.duration_s or 0.0
-        async for event in events:
-            if isinstance(event, Transcript):
-                transcript = event
-            elif isinstance(event, Usage) and event.units.audio_seconds:
-                seconds = event.units.audio_seconds
-        if transcript is None:
-            raise UpstreamCut("the answer holds no transcript")
+        transcript, units = await heard(events)
+        seconds = transcript.duration_s or units.audio_seconds or call.body.duration_s or 0.0
         digest = await asyncio.to_thread(_sha256, call.body.audio) if call.body.url is None else ""
-        made = answer(call, transcript, transcript.duration_s or seconds, digest)
+        made = answer(call, transcript, seconds, digest)
         return Rendered(JSON, json.dumps(made), headers={"dg-request-id": call.id})
 
 

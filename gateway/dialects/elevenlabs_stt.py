@@ -17,10 +17,11 @@ from gateway.audio.probe import Facts, Unreadable, probe
 from gateway.config.names import unknown
 from gateway.dialects.elevenlabs_errors import ElevenLabsErrors
 from gateway.dialects.headerless import recording_of
+from gateway.dialects.heard import heard
 from gateway.dialects.native import JSON
 from gateway.dialects.recording import read_audio, read_temperature, read_values
-from gateway.errors import InvalidRequest, UpstreamCut
-from gateway.types import Ask, Call, Event, Inbound, Operation, Recording, Rendered, Transcript, Upload, Word
+from gateway.errors import InvalidRequest
+from gateway.types import Ask, Call, Event, Inbound, Operation, Recording, Rendered, Upload, Word
 
 FILE, URL, ADDRESS = "file", "url", "source_url"
 GRANULARITY = "timestamps_granularity"
@@ -76,12 +77,7 @@ class ElevenLabsStt(ElevenLabsErrors):
 
     async def encode(self, call: Call, events: AsyncIterator[Event]) -> Rendered:
         assert isinstance(call.body, Recording)
-        transcript: Transcript | None = None
-        async for event in events:
-            if isinstance(event, Transcript):
-                transcript = event
-        if transcript is None:
-            raise UpstreamCut("the answer holds no transcript")
+        transcript, _ = await heard(events)
         language = transcript.language or call.body.language
         has_words = call.body.extra[GRANULARITY] != "none"
         answer = {

@@ -18,9 +18,9 @@ from gateway.dialects.google_errors import GoogleErrors
 from gateway.dialects.google_recognize_answer import SPEAKERS, WORDS, v1_answer, v2_answer
 from gateway.dialects.google_synthesize import check_known
 from gateway.dialects.headerless import ENCODINGS, MAX_CHANNELS, MAX_RATE_HZ, recording_of, upload_of
+from gateway.dialects.heard import heard
 from gateway.dialects.native import JSON
-from gateway.errors import UpstreamCut
-from gateway.types import Ask, Call, Event, Inbound, Operation, Recording, Rendered, Transcript, Upload, Usage
+from gateway.types import Ask, Call, Event, Inbound, Operation, Recording, Rendered, Upload
 
 V1_ENCODINGS = (
     *("ENCODING_UNSPECIFIED", "LINEAR16", "FLAC", "MULAW", "AMR", "AMR_WB", "OGG_OPUS", "SPEEX_WITH_HEADER_BYTE"),
@@ -64,17 +64,9 @@ class GoogleRecognize(GoogleErrors):
 
     async def encode(self, call: Call, events: AsyncIterator[Event]) -> Rendered:
         assert isinstance(call.body, Recording)
-        transcript: Transcript | None = None
-        seconds = call.body.duration_s or 0.0
-        async for event in events:
-            if isinstance(event, Transcript):
-                transcript = event
-            elif isinstance(event, Usage) and event.units.audio_seconds:
-                seconds = event.units.audio_seconds
-        if transcript is None:
-            raise UpstreamCut("the answer holds no transcript")
+        transcript, units = await heard(events)
         answer = v2_answer if is_v2(call.head.path) else v1_answer
-        return Rendered(JSON, json.dumps(answer(call, transcript, seconds)))
+        return Rendered(JSON, json.dumps(answer(call, transcript, units.audio_seconds or call.body.duration_s or 0.0)))
 
 
 def is_v2(path: str) -> bool:

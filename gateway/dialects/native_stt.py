@@ -11,9 +11,10 @@ from dataclasses import asdict
 from typing import Any
 
 from gateway.config.names import unknown
+from gateway.dialects.heard import heard
 from gateway.dialects.native import JSON, Native, answer
 from gateway.dialects.recording import URL_FIELD, read_audio, read_temperature, read_values
-from gateway.errors import InvalidRequest, UpstreamCut
+from gateway.errors import InvalidRequest
 from gateway.types import (
     Ask,
     Call,
@@ -23,10 +24,8 @@ from gateway.types import (
     Recording,
     Rendered,
     Segment,
-    Transcript,
     Word,
 )
-from gateway.types import Usage as UsageEvent
 
 FILE_FIELDS = ("file", "audio")
 _FIELDS = ("model", "provider", "language", "prompt", "temperature")
@@ -57,19 +56,11 @@ class NativeStt(Native):
 
     async def encode(self, call: Call, events: AsyncIterator[Event]) -> Rendered:
         assert isinstance(call.body, Recording)
-        transcript: Transcript | None = None
-        seconds = call.body.duration_s
-        async for event in events:
-            if isinstance(event, Transcript):
-                transcript = event
-            elif isinstance(event, UsageEvent) and event.units.audio_seconds:
-                seconds = event.units.audio_seconds
-        if transcript is None:
-            raise UpstreamCut("the answer holds no transcript")
+        transcript, units = await heard(events)
         result = {"text": transcript.text, "language": transcript.language or call.body.language}
         metadata = {
             "container": call.body.container,
-            "duration_s": transcript.duration_s or seconds,
+            "duration_s": transcript.duration_s or units.audio_seconds or call.body.duration_s,
             "segments": _timed(transcript.segments),
             "words": _timed(transcript.words),
         }

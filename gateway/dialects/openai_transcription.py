@@ -8,9 +8,10 @@ from typing import Literal, cast
 from gateway import json, sse
 from gateway.audio.segments import segments_of
 from gateway.audio.transcript import diarized_segment, render
+from gateway.dialects.heard import heard, held
 from gateway.dialects.openai_errors import encode_json_error, encode_sse_error
 from gateway.dialects.recording import read_audio, read_temperature, read_values
-from gateway.errors import GatewayError, InvalidRequest, UpstreamCut
+from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import (
     Ask,
     Call,
@@ -72,7 +73,7 @@ class OpenAITranscription:
             return Rendered(content_type, body if call.stream else b"".join([chunk async for chunk in body]))
         if call.stream and isinstance(first, TextDelta) and call.body.format != "diarized_json":
             return Rendered("text/event-stream; charset=utf-8", _progress(first, events))
-        transcript, units = await _gather(first, events)
+        transcript, units = await heard(events, first)
         if call.stream:
             is_diarized = call.body.format == "diarized_json"
             return Rendered("text/event-stream; charset=utf-8", _stream(transcript, units, is_diarized=is_diarized))
@@ -121,19 +122,6 @@ async def _untouched(first: Verbatim, events: AsyncIterator[Event]) -> AsyncIter
             yield event.data
 
 
-async def _gather(first: Event | None, events: AsyncIterator[Event]) -> tuple[Transcript, Units]:
-    transcript = first if isinstance(first, Transcript) else None
-    units = Units()
-    async for event in events:
-        if isinstance(event, Transcript):
-            transcript = event
-        elif isinstance(event, Usage):
-            units = event.units
-    if transcript is None:
-        raise UpstreamCut("the answer holds no transcript")
-    return transcript, units
-
-
 async def _progress(first: TextDelta, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
     """Write the text down as it comes, piece by piece of a long recording, and the end."""
     transcript: Transcript | None = None
@@ -146,9 +134,7 @@ async def _progress(first: TextDelta, events: AsyncIterator[Event]) -> AsyncIter
             transcript = event
         elif isinstance(event, Usage):
             units = event.units
-    if transcript is None:
-        raise UpstreamCut("the answer holds no transcript")
-    yield _done(transcript, units)
+    yield _done(held(transcript), units)
 
 
 async def _stream(transcript: Transcript, units: Units, *, is_diarized: bool) -> AsyncIterator[bytes]:
