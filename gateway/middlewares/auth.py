@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import partial
@@ -56,8 +56,8 @@ class Open:
         """Return the head as whoever has a key comes here: as everybody else."""
         return self.admit(head)
 
-    async def __call__(self, call: Call, handler: Handler) -> Reply:
-        return await handler(call)
+    def __call__(self, call: Call, handler: Handler) -> Awaitable[Reply]:
+        return handler(call)
 
 
 class Auth:
@@ -115,8 +115,8 @@ class Auth:
         check_route(client, self._path)
         return replace(head, client=client)
 
-    async def __call__(self, call: Call, handler: Handler) -> Reply:
-        return await handler(within_scopes(call) if self._has_scopes or len(self._ring) else call)
+    def __call__(self, call: Call, handler: Handler) -> Awaitable[Reply]:
+        return handler(within_scopes(call) if self._has_scopes or len(self._ring) else call)
 
     async def explain(self, call: Call, facts: Facts) -> Call:
         facts["client"] = {"name": call.client.name, "tenant": call.client.tenant}
@@ -175,10 +175,12 @@ class Signers:
 
 def within_scopes(call: Call) -> Call:
     """Return the call with the targets that its key may use. Raises PermissionDenied where it may not be made."""
-    client, scopes = call.client, call.client.scopes
+    client = call.client
+    scopes = client.scopes
     if call.steps:
         return replace(call, steps=tuple(within_scopes(step) for step in call.steps))
-    if scopes == _EVERYTHING or call.operation in _ALWAYS_ALLOWED:
+    is_free = not (scopes.operations or scopes.models or scopes.providers)
+    if is_free or call.operation in _ALWAYS_ALLOWED:
         return call
     if scopes.operations and call.operation not in scopes.operations:
         raise _refusal(client, f"the operation {call.operation!r}", "operations")

@@ -10,11 +10,10 @@ from gateway.middlewares.estimate import upper_cost, upper_units
 from gateway.stores.limits import Claim, Meter, State, meters_of
 from gateway.types import NANO_USD, Attempt, Call, Limit, Recording, Units
 
-Rule = tuple[Limit, tuple[Meter, ...]]
 Factor = Callable[[str], float]  # target -> by how much estimates of its tokens are off
 
-# Every call that is answered counts one of these, and it stays counted when the call fails.
-_ONE_EACH = ("requests",)
+MAX_KNOWN = 1_000  # of a limit at a route: subjects of which claims are kept, some 250 bytes a meter
+_ONE_EACH = ("requests", "concurrent")  # of which every call counts one
 
 _VALUES: Mapping[str, Callable[[Call], str]] = {
     "key": lambda call: call.client.name,
@@ -49,9 +48,38 @@ def is_per_target(limit: Limit) -> bool:
     return "provider" in limit.per or "provider" in limit.only
 
 
+class Rule:
+    """A limit with its meters, and what is the same for each call of a subject: a claim of one of each meter."""
+
+    __slots__ = ("_is_per_key", "_known", "_values", "limit", "meters")
+
+    def __init__(self, limit: Limit) -> None:
+        self.limit = limit
+        self.meters = meters_of(limit)
+        self._is_per_key = limit.per == ("key",)  # as most are
+        self._values = tuple((name, _VALUES[name]) for name in limit.per)
+        self._known: dict[str, tuple[Claim, ...]] = {}
+
+    def is_for(self, call: Call) -> bool:
+        return all(_is_among(_VALUES[name](call), patterns) for name, patterns in self.limit.only.items())
+
+    def of_one(self, call: Call) -> tuple[Claim, ...]:
+        """Return a claim of one of each meter, for whom a call is counted."""
+        if self._is_per_key:
+            subject = f"key={call.client.name}"
+        else:
+            subject = " ".join([f"{name}={value(call)}" for name, value in self._values]) or "all"
+        known = self._known.get(subject)
+        if known is None:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            known = self._known[subject] = tuple(Claim(meter, subject, 1) for meter in self.meters)
+        return known
+
+
 def rules_of(limits: Iterable[Limit]) -> tuple[Rule, ...]:
     """Return limits with their meters, which are made once."""
-    return tuple((limit, meters_of(limit)) for limit in limits)
+    return tuple(map(Rule, limits))
 
 
 def claims_of(rules: Iterable[Rule], call: Call, factor: Factor = plain, *, beyond: Limit | None = None) -> list[Claim]:
@@ -61,56 +89,57 @@ def claims_of(rules: Iterable[Rule], call: Call, factor: Factor = plain, *, beyo
     """
     claims: list[Claim] = []
     estimate = _Estimate(call, factor)
-    for limit, meters in rules:
-        if limit.only and not all(_is_among(_VALUES[name](call), limit.only[name]) for name in limit.only):
+    for rule in rules:
+        limit = rule.limit
+        if limit.only and not rule.is_for(call):
             continue
-        match limit.per:
-            case ("key",):
-                subject = f"key={call.client.name}"
-            case per:
-                subject = " ".join([f"{name}={_VALUES[name](call)}" for name in per]) or "all"
-        for meter in meters:
+        for one in rule.of_one(call):
+            meter = one.meter
+            if meter.what in _ONE_EACH:
+                claims.append(one)
+                continue
             amount = estimate.of(meter)
             if amount or meter.kind != "window":
-                claims.append(Claim(meter, subject, amount, is_soft=limit is beyond and meter.kind == "money"))
+                is_soft = limit is beyond and meter.kind == "money"
+                claims.append(Claim(meter, one.subject, amount, is_soft, one.key))
     return claims
 
 
 def used(attempts: Sequence[Attempt], cost_nano_usd: int | None, claim: Claim) -> int:
     """Return what was used of a claim's meter by what was tried."""
     match claim.meter.what:
+        case "requests" | "concurrent":
+            return claim.amount
         case "budget":
             return cost_nano_usd or 0
         case "tokens":
             return sum([attempt.units.input_tokens + attempt.units.output_tokens for attempt in attempts])
         case "characters":
             return sum([attempt.units.characters for attempt in attempts])
-        case "audio_ms":
-            return sum([round(attempt.units.audio_seconds * 1000) for attempt in attempts])
         case _:
-            return claim.amount
+            return sum([round(attempt.units.audio_seconds * 1000) for attempt in attempts])
 
 
 def told(states: Sequence[tuple[Claim, State]]) -> dict[str, str]:
     """Return the headers: of each unit the limit that is nearest to its end, and the smallest budget left."""
     headers: dict[str, str] = {}
-    nearest: dict[str, tuple[float, Meter, State]] = {}
+    shares: dict[str, float] = {}
     for claim, state in states:
-        meter = claim.meter
-        share = state.left if meter.kind == "money" else state.left / (meter.amount or 1)
-        name = meter.what
-        known = nearest.get(name)
-        if known is None or share < known[0]:
-            nearest[name] = (share, meter, state)
-    for name, (_, meter, state) in nearest.items():
-        if name == "budget":
-            headers["x-gateway-budget-left-usd"] = f"{state.left / NANO_USD:.9f}"
+        meter, left = claim.meter, state.left
+        what = meter.what
+        share = left if what == "budget" else left / (meter.amount or 1)
+        if share >= shares.get(what, math.inf):
             continue
-        scale = 1000 if name == "audio_ms" else 1
-        most, left, reset = _HEADERS[name]
-        headers[most] = str(meter.amount // scale)
-        headers[left] = str(state.left // scale)
-        headers[reset] = f"{math.ceil(state.reset_s or 0)}s"
+        shares[what] = share
+        if what == "budget":
+            dollars, nano = divmod(left, NANO_USD)
+            headers["x-gateway-budget-left-usd"] = f"{dollars}.{nano:09}"
+            continue
+        scale = 1000 if what == "audio_ms" else 1
+        most_named, left_named, reset_named = _HEADERS[what]
+        headers[most_named] = str(meter.amount // scale)
+        headers[left_named] = str(left // scale)
+        headers[reset_named] = f"{math.ceil(state.reset_s or 0)}s"
     return headers
 
 
@@ -129,8 +158,6 @@ class _Estimate:
         self._units: Units | None = None
 
     def of(self, meter: Meter) -> int:
-        if meter.kind == "concurrent" or meter.unit in _ONE_EACH:
-            return 1
         if meter.kind == "money":
             if self._nano_usd is None:
                 self._nano_usd = upper_cost(self._call, factor=self._factor)
@@ -138,8 +165,7 @@ class _Estimate:
             return self._nano_usd
         units = self._units
         if units is None:
-            targets = self._call.targets
-            dearest = max((self._factor(target.name) for target in targets), default=1.0)
+            dearest = max([self._factor(target.name) for target in self._call.targets], default=1.0)
             units = self._units = upper_units(self._call, dearest)
         if meter.unit == "tokens":
             return units.input_tokens + min(units.output_tokens, max(0, meter.amount - units.input_tokens))

@@ -75,21 +75,26 @@ def cost_nano_usd(units: Units, price: Price, now_s: float) -> int:
     cached, written = units.cached_input_tokens, units.cache_write_tokens
     full = max(0, units.input_tokens - cached - written)
     per_input, per_output = price.input_per_mtok or 0, price.output_per_mtok or 0
-    heard = min(units.input_audio_tokens, full)  # of what was cached as well, the cache's price stands
-    spoken = min(units.output_audio_tokens, units.output_tokens)
-    micro_nano = (
-        (full - heard) * per_input
-        + heard * (price.input_audio_per_mtok if price.input_audio_per_mtok is not None else per_input)
-        + cached * (price.cached_input_per_mtok if price.cached_input_per_mtok is not None else per_input)
-        + written * (price.cache_write_per_mtok if price.cache_write_per_mtok is not None else per_input)
-        + (units.output_tokens - spoken) * per_output
-        + spoken * (price.output_audio_per_mtok if price.output_audio_per_mtok is not None else per_output)
-        + units.characters * (price.per_mchar or 0)
-        + (price.per_request or 0) * MICRO
+    micro_nano = full * per_input + units.output_tokens * per_output + (price.per_request or 0) * MICRO
+    # What most calls have nothing of is looked at only where there is some.
+    if cached:
+        micro_nano += cached * _own(price.cached_input_per_mtok, per_input)
+    if written:
+        micro_nano += written * _own(price.cache_write_per_mtok, per_input)
+    if heard := min(units.input_audio_tokens, full):  # of what was cached as well, the cache's price stands
+        micro_nano += heard * (_own(price.input_audio_per_mtok, per_input) - per_input)
+    if spoken := min(units.output_audio_tokens, units.output_tokens):
+        micro_nano += spoken * (_own(price.output_audio_per_mtok, per_output) - per_output)
+    if units.characters:
+        micro_nano += units.characters * (price.per_mchar or 0)
+    if units.audio_seconds:
         # milliseconds keep audio in integers: ms * nano/min * 10^6 / 60,000
-        + round(units.audio_seconds * 1000) * (price.per_audio_minute or 0) * 50 // 3
-    )
+        micro_nano += round(units.audio_seconds * 1000) * (price.per_audio_minute or 0) * 50 // 3
     return (micro_nano + MICRO // 2) // MICRO
+
+
+def _own(price: int | None, inherited: int) -> int:
+    return inherited if price is None else price
 
 
 def upper_cost(
@@ -101,16 +106,14 @@ def upper_cost(
     """
     if call.steps:
         return sum(upper_cost(step, wall_clock, factor) for step in call.steps)
-    prices = [(target, target.model.price) for target in call.targets]
-    if call.operation == "tokens" or not any(price for _, price in prices):
-        return 0
+    dearest = 0
     now_s = wall_clock()
-    given = input_of(call)
-    return max(
-        cost_nano_usd(_upper_units(call.body, target, given, factor(target.name)), price, now_s)
-        for target, price in prices
-        if price is not None
-    )
+    for target in call.targets if call.operation != "tokens" else ():
+        price = target.model.price
+        if price is not None:
+            units = _upper_units(call.body, target, input_of(call), factor(target.name))
+            dearest = max(dearest, cost_nano_usd(units, price, now_s))
+    return dearest
 
 
 def expected_cost(call: Call, target: Target, now_s: float, factor: float = 1.0) -> int | None:
@@ -156,10 +159,13 @@ def upper_units(call: Call, factor: float = 1.0) -> Units:
         return Units()
     if call.steps:
         return summed(upper_units(step, factor) for step in call.steps)
-    units = _input_units(call.body, input_of(call), factor)
-    if isinstance(call.body, Chat):
-        return replace(units, output_tokens=(call.body.max_output_tokens or RESERVED_OUTPUT_TOKENS) * call.body.n)
-    return units
+    body, given = call.body, input_of(call)
+    if isinstance(body, Chat) and given is not None:
+        return Units(
+            input_tokens=given.tokens(factor),
+            output_tokens=(body.max_output_tokens or RESERVED_OUTPUT_TOKENS) * body.n,
+        )
+    return _input_units(body, given, factor)
 
 
 def summed(units: Iterable[Units]) -> Units:
@@ -212,11 +218,10 @@ def text_input(body: Body) -> Input | None:
 
 
 def _upper_units(body: Body, target: Target, given: Input | None, factor: float) -> Units:
-    units = _input_units(body, given, factor)
-    if not isinstance(body, Chat):
-        return units
-    output = body.max_output_tokens or target.model.max_output_tokens or RESERVED_OUTPUT_TOKENS
-    return Units(input_tokens=units.input_tokens, output_tokens=output * body.n)
+    if isinstance(body, Chat) and given is not None:
+        output = body.max_output_tokens or target.model.max_output_tokens or RESERVED_OUTPUT_TOKENS
+        return Units(input_tokens=given.tokens(factor), output_tokens=output * body.n)
+    return _input_units(body, given, factor)
 
 
 def _input_units(body: Body, given: Input | None, factor: float) -> Units:
@@ -237,15 +242,24 @@ def _input_units(body: Body, given: Input | None, factor: float) -> Units:
 
 
 def _chat_input(chat: Chat) -> Input:
-    parts = [part for message in chat.messages for part in message.parts]
-    texts = [text for part in parts for text in _texts(part)]
+    texts: list[str] = []
+    other_tokens = 0
+    for message in chat.messages:
+        for part in message.parts:
+            if isinstance(part, Text):  # most are
+                texts.append(part.text)
+            else:
+                texts += _texts(part)
+                other_tokens += _other_tokens(part)
     tools = sum(
-        estimated_tokens(f"{tool.name} {tool.description or ''} {json.dumps(dict(tool.parameters)).decode()}")
-        for tool in chat.tools
+        [
+            estimated_tokens(f"{tool.name} {tool.description or ''} {json.dumps(dict(tool.parameters)).decode()}")
+            for tool in chat.tools
+        ]
     )
     is_short = sum(map(len, texts)) <= SAMPLED_CHARS
     text_tokens = sum(map(estimated_tokens, texts)) if is_short else estimated_tokens("".join(texts))
-    return Input(text_tokens + tools + MESSAGE_TOKENS * len(chat.messages), sum(map(_other_tokens, parts)))
+    return Input(text_tokens + tools + MESSAGE_TOKENS * len(chat.messages), other_tokens)
 
 
 def _texts(part: Part) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from gateway.config.model import Config, Route
@@ -18,6 +19,8 @@ from gateway.middlewares.tab import Tab, step_of
 from gateway.services import Services
 from gateway.stores.limits import Claim, Hold, Limiter, Refusal, State
 from gateway.types import EMPTY, NANO_USD, Call, Facts, Handler, Limit, Live, Middleware, Rate, Reply, Target, replace
+
+MAX_OWN = 1_000  # keys' limits of which the rules are kept; keys that are limited alike share theirs
 
 
 def build(route: Route, config: Config, services: Services) -> Middleware | None:
@@ -39,21 +42,21 @@ class Quota:
         self._rules = rules_of(limits)
         self._limiter = limiter
         self._substitutes = substitutes
+        self._own: dict[int, tuple[tuple[Limit, ...], tuple[Rule, ...]]] = {}  # of keys' limits, by their id
 
     async def __call__(self, call: Call, handler: Handler) -> Reply:
-        rules = (*self._rules, *rules_of(call.client.limits)) if call.client.limits else self._rules
+        rules = self._rules if not call.client.limits else (*self._rules, *self._own_rules(call.client.limits))
         if not rules:
             return await handler(call)
-        call, hold = await self._reserve(call, rules)
+        hold = await self._limiter.reserve(claims_of(rules, call, self._factor))
+        if isinstance(hold, Refusal):
+            call, hold = await self._instead(call, rules, hold)
         receipt = call.receipt
         receipt.limits = hold.states
-        tab: Hold | Tab = hold
-        if isinstance(call.body, Live):
-            tab = Tab(self._limiter, hold, lambda what: claims_of(rules, step_of(call, what), self._factor), refused)
-            call.body.session.covers.append(tab.more)
+        tab = self._tab(call, rules, hold) if isinstance(call.body, Live) else hold
 
         def settle() -> None:
-            tab.settle(lambda claim: used(receipt.attempts, receipt.cost_nano_usd, claim))
+            tab.settle(partial(used, receipt.attempts, receipt.cost_nano_usd))
 
         async def close() -> None:
             settle()
@@ -66,32 +69,50 @@ class Quota:
             raise
         return Reply(reply.events, (close, *reply.closers))
 
+    def _tab(self, call: Call, rules: tuple[Rule, ...], hold: Hold) -> Tab:
+        """Return what a live session goes on with from its first hold."""
+        assert isinstance(call.body, Live)
+        tab = Tab(self._limiter, hold, lambda what: claims_of(rules, step_of(call, what), self._factor), refused)
+        call.body.session.covers.append(tab.more)
+        return tab
+
     async def explain(self, call: Call, facts: Facts) -> Call:
         """Hold what the call would hold, and give it back: it meets what a request would meet just now."""
         rules = (*self._rules, *rules_of(call.client.limits))
         receipt = call.receipt
         try:
             if rules:
-                call, hold = await self._reserve(call, rules)
+                hold = await self._limiter.reserve(claims_of(rules, call, self._factor))
+                if isinstance(hold, Refusal):
+                    call, hold = await self._instead(call, rules, hold)
                 hold.settle(lambda claim: 0)
                 receipt.limits = hold.states
         finally:
             facts["limits"] = [_fact(claim, state) for claim, state in receipt.limits]
         return call
 
-    async def _reserve(self, call: Call, rules: tuple[Rule, ...]) -> tuple[Call, Hold]:
-        """Hold what the call may use, or raise. Beyond a budget that says so, a cheaper model serves."""
-        found = await self._limiter.reserve(claims_of(rules, call, self._factor))
-        if isinstance(found, Hold):
-            return call, found
+    def _own_rules(self, limits: tuple[Limit, ...]) -> tuple[Rule, ...]:
+        """Return the rules of a key's own limits, which are made at its first call."""
+        known = self._own.get(id(limits))
+        if known is None:
+            if len(self._own) >= MAX_OWN:
+                self._own.clear()
+            known = self._own[id(limits)] = (
+                limits,
+                rules_of(limits),
+            )  # the limits, too: while they are held, so is the id
+        return known[1]
+
+    async def _instead(self, call: Call, rules: tuple[Rule, ...], found: Refusal) -> tuple[Call, Hold]:
+        """Beyond a budget that says so a cheaper model serves: hold what the call may use then, or raise."""
         substitute = self._substitute(call, found.claim)
         if substitute is not None:
-            found = await self._limiter.reserve(
-                claims_of(rules, substitute, self._factor, beyond=found.claim.meter.limit)
-            )
-            if isinstance(found, Hold):
+            beyond = found.claim.meter.limit
+            hold = await self._limiter.reserve(claims_of(rules, substitute, self._factor, beyond=beyond))
+            if isinstance(hold, Hold):
                 substitute.receipt.headers["x-gateway-degraded"] = f"{call.model} -> {substitute.model}"
-                return substitute, found
+                return substitute, hold
+            found = hold
         call.receipt.limits = found.states
         call.receipt.headers |= told(found.states)
         meter = found.claim.meter

@@ -37,9 +37,9 @@ _OTHER_CLASSES = (  # by the first byte of UTF-8
 # Thousandths of a token for each time that it occurs.
 _SMALL_LETTER = 188
 _PAIR_WEIGHTS = (
-    (b" a", 281),  # the beginning of a word
-    (b"aA", 1_005),  # camelCase, base64
-    (b"a0", 969),  # x1, sha256, hexadecimal
+    (b" a", b" ", 281),  # the beginning of a word
+    (b"aA", b"A", 1_005),  # camelCase, base64
+    (b"a0", b"0", 969),  # x1, sha256, hexadecimal
 )
 _ASCII_WEIGHTS = (
     (b"A", 252),  # capitals
@@ -99,8 +99,10 @@ def estimated_tokens(text: str) -> int:
 def _milli_tokens(text: str) -> int:
     classes = text.encode(errors="replace").translate(_CLASS_OF, _CONTINUING)
     rest = classes.translate(None, b"a")  # most of a text is small letters: what follows has less to look through
-    milli_tokens = _SMALL_LETTER * (len(classes) - len(rest)) + _weighed(classes, _PAIR_WEIGHTS)
-    milli_tokens += _weighed(rest, _ASCII_WEIGHTS)
+    milli_tokens = _SMALL_LETTER * (len(classes) - len(rest)) + _weighed(rest, _ASCII_WEIGHTS)
+    for pair, rare, weight in _PAIR_WEIGHTS:
+        if rare in rest:  # pairs are looked for ten times as long as single letters, where there are none as well
+            milli_tokens += weight * classes.count(pair)
     if not text.isascii():
         milli_tokens += _weighed(rest.translate(None, _ASCII_LETTERS), _OTHER_WEIGHTS)
     return milli_tokens

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from gateway.config.quantities import rate
+from gateway.middlewares import claims
 from gateway.middlewares.claims import claims_of, rules_of, told, used
 from gateway.stores.limits import Claim, State, meters_of
-from gateway.types import Attempt, Budget, Call, Chat, Limit, Message, Price, Text, Unit, Units
+from gateway.types import NANO_USD, Attempt, Budget, Call, Chat, Client, Limit, Message, Price, Text, Unit, Units
 from tests.given import call, recording_call, speech_call, target
 
 
@@ -69,6 +70,18 @@ def test_it_is_counted_for_whom_the_limit_says(per: Any, subject: str) -> None:
     assert claim.subject == subject
 
 
+@pytest.mark.parametrize("kept", [2, 1_000])
+def test_every_subject_has_its_counters_however_few_keys_are_kept(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "MAX_KNOWN", kept)
+    rules = rules_of([limit_of("requests", "9/day", per=("key", "tenant"), concurrent=2)])
+    clients = [Client(name, tenant) for name in "abc" for tenant in ("t", "u")]
+    for client in clients * 2:
+        for claim in claims_of(rules, call(client=client)):
+            assert claim.subject == f"key={client.name} tenant={client.tenant}"
+            assert claim.key == f"{claim.meter.id}|{claim.subject}"
+    assert len(rules[0]._known) <= min(kept, len(clients))
+
+
 @pytest.mark.parametrize(
     ("only", "is_for"),
     [
@@ -126,3 +139,18 @@ def test_of_each_unit_the_limit_nearest_to_its_end_is_told() -> None:
         "x-ratelimit-reset-audio-seconds": "7s",
         "x-gateway-budget-left-usd": "0.000000005",
     }
+
+
+@pytest.mark.parametrize(
+    ("left", "usd"),
+    [
+        (0, "0.000000000"),
+        (1, "0.000000001"),
+        (5 * NANO_USD, "5.000000000"),
+        (2**53 + 1, "9007199.254740993"),
+        (1_234_567_890_123_456_789, "1234567890.123456789"),
+    ],
+)
+def test_what_is_left_of_a_budget_is_told_to_the_nano_dollar(left: int, usd: str) -> None:
+    claim = Claim(meters_of(Limit("l", budgets=(Budget(10**20, "total"),)))[0], "all", 0)
+    assert told([(claim, State(left, None))]) == {"x-gateway-budget-left-usd": usd}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,8 @@ from hypothesis import strategies as st
 from gateway.chain import close
 from gateway.config import quantities
 from gateway.errors import BudgetExceeded, GatewayError, RateLimited, UpstreamCut
+from gateway.middlewares import quota
+from gateway.middlewares.claims import rules_of
 from gateway.middlewares.quota import Quota
 from gateway.stores.limits import Claim, Limiter, meters_of, periods
 from gateway.types import Budget, Call, Chat, Client, Handler, Limit, Message, Price, Reply, Text
@@ -110,6 +114,32 @@ async def test_clients_do_not_share_a_limit() -> None:
         await setup.ask(call(client=Client(name, "t")))
     with pytest.raises(RateLimited, match="'key=a'"):
         await setup.ask(call(client=Client("a", "t")))
+
+
+@pytest.mark.parametrize("kept", [1, 1_000])
+async def test_the_limits_of_a_key_are_its_own_and_keys_with_the_same_ones_have_counters_of_their_own(
+    kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quota, "MAX_OWN", kept)
+    setup = Setup("100/minute")
+    one, three = (limit("1/hour"),), (limit("3/hour"),)
+    keys = [Client(name, "t", limits=own) for name, own in (("a", one), ("b", three), ("c", one), ("d", ()))]
+    for _ in range(10):
+        for key in keys:
+            with suppress(RateLimited):
+                await setup.ask(call(client=key))
+    assert setup.handled == 1 + 3 + 1 + 10
+    assert len(setup.quota._own) <= kept
+
+
+async def test_the_rules_of_a_keys_limits_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = Setup("100/minute")
+    made = Mock(side_effect=rules_of)
+    monkeypatch.setattr(quota, "rules_of", made)
+    key = Client("a", "t", limits=(limit("100/hour"),))
+    for _ in range(5):
+        await setup.ask(call(client=key))
+    made.assert_called_once_with(key.limits)
 
 
 # ---------------------------------------------------------------- money

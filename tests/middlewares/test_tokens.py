@@ -48,6 +48,24 @@ def test_a_text_that_is_begun_counts(text: str, tokens: int) -> None:
     assert estimated_tokens(text) == tokens
 
 
+@pytest.mark.parametrize(
+    ("text", "milli_tokens"),
+    [
+        ("x", 188),
+        (" x", 151 + 188 + 281),
+        ("x ", 188 + 151),
+        ("xY", 188 + 252 + 1_005),
+        ("Yx", 252 + 188),
+        ("x7", 188 + 713 + 969),
+        ("7x", 713 + 188),
+        (" xY x7", 2 * (151 + 188 + 281) + 252 + 1_005 + 713 + 969),
+        ("7 Y", 713 + 151 + 252),
+    ],
+)
+def test_what_stands_beside_a_small_letter_counts_as_a_pair(text: str, milli_tokens: int) -> None:
+    assert estimated_tokens((text + "\n") * 1_000) == milli_tokens + 784
+
+
 @given(ANY_TEXT, ANY_TEXT)
 def test_a_longer_text_never_has_fewer_tokens_nor_more_than_its_parts(before: str, after: str) -> None:
     whole = estimated_tokens(before + after)

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from gateway.stores.limits.local import Held, LocalCounters, Refused
-from gateway.stores.limits.meters import Claim, State
+from gateway.stores.limits.local import LocalCounters, Place, States
+from gateway.stores.limits.meters import Claim
 from gateway.stores.limits.shared import Dead, SharedCounters
 
 MAX_REMEMBERED = 100_000  # subjects of budgets of which is known what was left when Redis was last here
@@ -20,6 +21,7 @@ MAX_REMEMBERED = 100_000  # subjects of budgets of which is known what was left 
 OnSpent = Callable[[Claim, int, int], None]  # nano-dollars spent before and after
 Restored = Sequence[tuple[Claim, int]] | None
 UsedOf = Callable[[Claim], int]
+Settle = Callable[[Claim, Any, int], None]  # a claim, its state's place, and what was used of it
 Mark = Callable[[], None]  # called at the moment as of which the ledger is read
 
 
@@ -29,39 +31,31 @@ class Refusal:
 
     claim: Claim
     wait_s: float | None
-    states: tuple[tuple[Claim, State], ...] = ()
+    states: States = ()
     is_away: bool = False  # nothing is used up: the counters cannot be reached, and the limit is closed then
 
 
 class Hold:
     """What a call holds, settled once however often that is asked."""
 
-    __slots__ = ("_limiter", "_local", "_passed", "_shared", "states")
+    __slots__ = ("_is_settled", "_limiter", "_passed", "_settle", "states")
 
-    def __init__(
-        self,
-        limiter: Limiter,
-        states: tuple[tuple[Claim, State], ...],
-        *,
-        shared: Sequence[Held] = (),
-        local: Sequence[Held] = (),
-        passed: Sequence[Claim] = (),
-    ) -> None:
+    def __init__(self, limiter: Limiter, settle: Settle, states: States, passed: Sequence[Claim] = ()) -> None:
+        """`settle` is asked for each claim of `states`; `passed` are those that nothing counts just now."""
         self.states = states
         self._limiter = limiter
-        self._shared = shared
-        self._local = local
+        self._settle = settle
         self._passed = passed
+        self._is_settled = False
 
     def settle(self, used: UsedOf) -> None:
         """Put what was used of each claim in the place of what is held."""
-        shared, local, passed = self._shared, self._local, self._passed
-        self._shared = self._local = self._passed = ()
-        for held in shared:
-            self._limiter.shared.settle(held, used(held.claim))
-        for held in local:
-            self._limiter.settle_local(held, used(held.claim))
-        for claim in passed:
+        if self._is_settled:
+            return
+        self._is_settled = True
+        for claim, state in self.states:
+            self._settle(claim, state.place, used(claim))
+        for claim in self._passed:
             if claim.meter.kind == "money":
                 self._limiter.shared.spent_elsewhere(claim, used(claim))
 
@@ -79,35 +73,30 @@ class Limiter:
     async def reserve(self, claims: Sequence[Claim]) -> Hold | Refusal:
         """Grant all claims or none; a refusal consumes nothing."""
         if not self.shared.is_wanted:
-            return self._reserve_locally(claims)
+            refused, states = self.local.reserve(claims)
+            if refused is not None:
+                return Refusal(refused.claim, refused.wait_s, states)
+            return Hold(self, self._settle_locally, states)
         found = await self.shared.reserve(claims)
         if found is None:
             return self._reserve_alone(claims)
-        outcome, states = found
-        pairs = tuple(zip(claims, states, strict=True))
-        self._remember(pairs)
-        if isinstance(outcome, Refused):
-            return Refusal(outcome.claim, outcome.wait_s, pairs)
-        return Hold(self, pairs, shared=outcome)
-
-    def settle_local(self, held: Held, used: int) -> None:
-        spent = self.local.settle(held, used)
-        if spent is None:
-            return
-        if self.shared.is_wanted:
-            self.shared.spent_elsewhere(held.claim, used)
-        else:
-            self._tell_spent(held.claim, spent - used, spent)
+        refused, states = found
+        self._remember(states)
+        if refused is not None:
+            return Refusal(refused.claim, refused.wait_s, states)
+        return Hold(self, self.shared.settle, states)
 
     async def aclose(self) -> None:
         await self.shared.aclose()
 
-    def _reserve_locally(self, claims: Sequence[Claim]) -> Hold | Refusal:
-        outcome, found = self.local.reserve(claims)
-        states = tuple(zip(claims, found, strict=True))
-        if isinstance(outcome, Refused):
-            return Refusal(outcome.claim, outcome.wait_s, states)
-        return Hold(self, states, local=outcome)
+    def _settle_locally(self, claim: Claim, place: Place, used: int) -> None:
+        spent = self.local.settle(claim, place, used)
+        if spent is None:
+            return
+        if self.shared.is_wanted:
+            self.shared.spent_elsewhere(claim, used)
+        else:
+            self._tell_spent(claim, spent - used, spent)
 
     def _reserve_alone(self, claims: Sequence[Claim]) -> Hold | Refusal:
         """While the counters that processes share are away."""
@@ -116,12 +105,11 @@ class Limiter:
             return Refusal(closed, 1.0, is_away=True)
         counted = [claim for claim in claims if claim.meter.limit.while_away == "local_share"]
         shares = {claim.key: self._share(claim) for claim in counted}
-        outcome, found = self.local.reserve(counted, shares)
-        states = tuple(zip(counted, found, strict=True))
-        if isinstance(outcome, Refused):
-            return Refusal(outcome.claim, outcome.wait_s, states)
+        refused, states = self.local.reserve(counted, shares)
+        if refused is not None:
+            return Refusal(refused.claim, refused.wait_s, states)
         passed = [claim for claim in claims if claim.meter.limit.while_away == "open"]
-        return Hold(self, states, local=outcome, passed=passed)
+        return Hold(self, self._settle_locally, states, passed)
 
     def _share(self, claim: Claim) -> int:
         """This process's part of a limit; at least one call, so that a small limit does not close for all."""
@@ -130,7 +118,7 @@ class Limiter:
             return self._left.get(claim.key, amount) // max(1, self.shared.living)
         return min(amount, max(1, amount // max(1, self.shared.living)))
 
-    def _remember(self, states: Sequence[tuple[Claim, State]]) -> None:
+    def _remember(self, states: States) -> None:
         for claim, state in states:
             if claim.meter.kind == "money":
                 self._left[claim.key] = state.left

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.stores.limits import periods
 from gateway.stores.limits.meters import Claim, State
@@ -22,11 +22,19 @@ class Money:
 
 
 @dataclass(slots=True)
-class Held:
-    """A claim that was granted: `place` is the number of its window, or the name of its period."""
+class Span:
+    """A period that runs, or the one before it."""
 
-    claim: Claim
-    place: int | str = 0
+    ends_at: float | None  # by the clock; None: never
+    money: dict[str, Money] = field(default_factory=dict)  # by counter's key; empty once the period is long over
+
+    def ends_in_s(self, now: float) -> float | None:
+        return None if self.ends_at is None else self.ends_at - now
+
+
+States = Sequence[tuple[Claim, State]]
+Counter = list[int] | Money | None  # what a claim counts in: a window, money, or a number that is kept by its key
+Place = int | Span | None  # of a claim that was granted: the number of its window, or its period
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,117 +49,126 @@ class LocalCounters:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._windows = WindowStorage(now)
-        self._money: dict[Period, dict[str, dict[str, Money]]] = {}  # period -> its name -> counter's key
+        self._spans: dict[Period, list[Span]] = {}  # the newest last
         self._running: dict[str, int] = {}  # counter's key -> calls at once
 
-    def reserve(self, claims: Sequence[Claim], amounts: Amounts = EMPTY) -> tuple[list[Held] | Refused, list[State]]:
+    def reserve(self, claims: Sequence[Claim], amounts: Amounts = EMPTY) -> tuple[Refused | None, States]:
         """Grant all claims or none, and say what is left of each. Of several that refuse, the one with the longest wait
         is told. `amounts` are limits that hold in place of the meters' own."""
         now = self._now()
-        looks = [
-            self._look(claim, amounts.get(claim.key, claim.meter.amount) if amounts else claim.meter.amount, now)
-            for claim in claims
-        ]
-        for look in looks:
-            if not look.is_free:
-                return self._refused(looks, now), [each.state(now, 0) for each in looks]
-        held = [Held(look.claim, self._take(look, now)) for look in looks]
-        return held, [look.state(now, look.claim.amount) for look in looks]
+        found: list[tuple[Claim, Counter, int]] = []
+        for claim in claims:
+            counter, taken = self._counter(claim, now)
+            left = (_most(claim, amounts) if amounts else claim.meter.amount) - taken
+            if not (0 < left >= claim.amount or _is_free(claim, left)):
+                looks = [self._look(each, _most(each, amounts), now) for each in claims]
+                return self._refused(looks, now), [(look.claim, look.state(now)) for look in looks]
+            found.append((claim, counter, left - claim.amount))
+        return None, [(claim, self._take(claim, counter, left, now)) for claim, counter, left in found]
 
     def _refused(self, looks: Sequence[_Look], now: float) -> Refused:
         waits = [(look, look.wait_s(now)) for look in looks if not look.is_free]
         look, wait_s = max(waits, key=lambda pair: float("inf") if pair[1] is None else pair[1])
         return Refused(look.claim, wait_s)
 
-    def settle(self, held: Held, used: int) -> int | None:
+    def settle(self, claim: Claim, place: Place, used: int) -> int | None:
         """Put what was used in the place of what was held. Returns what is spent of a budget since then."""
-        claim = held.claim
-        meter = claim.meter
-        match meter.kind:
-            case "window":
-                if used != claim.amount and isinstance(held.place, int):
-                    self._windows.correct(claim.key, meter.window_s, held.place, used - claim.amount)
-            case "concurrent":
-                left = self._running.get(claim.key, 0) - claim.amount
-                if left > 0:
-                    self._running[claim.key] = left
-                else:
-                    self._running.pop(claim.key, None)
-            case _:
-                table = self._money.get(meter.period, {}).get(str(held.place))
-                if table is not None:  # else it is a period that is long over
-                    money = table.setdefault(claim.key, Money())
-                    money.held -= claim.amount
-                    money.spent += used
-                    return money.spent
+        if isinstance(place, Span):
+            money = place.money.get(claim.key)
+            if money is not None:  # else it is a period that is long over
+                money.held -= claim.amount
+                money.spent += used
+                return money.spent
+        elif place is not None:
+            if used != claim.amount:
+                self._windows.correct(claim.key, claim.meter.window_s, place, used - claim.amount)
+        else:
+            left = self._running.get(claim.key, 0) - claim.amount
+            if left > 0:
+                self._running[claim.key] = left
+            else:
+                self._running.pop(claim.key, None)
         return None
 
     def state(self, claim: Claim, amount: int | None = None) -> State:
         now = self._now()
-        return self._look(claim, claim.meter.amount if amount is None else amount, now).state(now, 0)
+        return self._look(claim, claim.meter.amount if amount is None else amount, now).state(now)
 
     def restore(self, claim: Claim, amount: int, *, is_previous_window: bool = False) -> None:
         """Begin with what the ledger says was used of a meter in its running period or window."""
         meter = claim.meter
         if meter.kind == "money":
-            self._table(meter.period, self._now()).setdefault(claim.key, Money()).spent = amount
+            self._span(meter.period, self._now()).money.setdefault(claim.key, Money()).spent = amount
         elif meter.kind == "window":
             number = self._windows.add(claim.key, meter.window_s, 0, self._now())[0]
             self._windows.correct(claim.key, meter.window_s, number - is_previous_window, amount)
 
     def is_counted(self, claim: Claim) -> bool:
         """Return whether anything is counted of it in its running period or window."""
-        return self._look(claim, claim.meter.amount, self._now()).taken > 0
+        return self._counter(claim, self._now())[1] > 0
 
     def subjects(self) -> Iterator[tuple[str, Money | int]]:
         """Yield every counter of money and of calls at once that is in use, for an operator to see."""
-        for names in self._money.values():
-            for table in list(names.values())[-1:]:
-                yield from table.items()
+        for spans in self._spans.values():
+            yield from spans[-1].money.items()
         yield from self._running.items()
 
     @property
     def held(self) -> int:
         """Nano-dollars and calls that are held just now: 0 where nothing is under way."""
-        money = sum(row.held for names in self._money.values() for table in names.values() for row in table.values())
-        return money + sum(self._running.values())
+        rows = (row for spans in self._spans.values() for span in spans for row in span.money.values())
+        return sum(row.held for row in rows) + sum(self._running.values())
+
+    def _counter(self, claim: Claim, now: float) -> tuple[Counter, int]:
+        """Return what a claim counts in, None where it has to be made, and how much is taken by now."""
+        meter = claim.meter
+        kind = meter.kind
+        if kind == "window":
+            window = self._windows.rolled(claim.key, meter.window_s, now)
+            return window, counted(window, meter.window_s, now)
+        if kind == "concurrent":
+            return None, self._running.get(claim.key, 0)
+        money = self._span(meter.period, now).money.get(claim.key)
+        return money, 0 if money is None else money.spent + money.held
+
+    def _take(self, claim: Claim, counter: Counter, left: int, now: float) -> State:
+        """Count a claim, after which so much is left."""
+        meter = claim.meter
+        kind = meter.kind
+        if left < 0:
+            left = 0
+        if kind == "window":
+            known = counter if isinstance(counter, list) else None
+            window = self._windows.add(claim.key, meter.window_s, claim.amount, now, known)
+            return State(left, until_below(window, meter.window_s, now, 1), window[0])
+        if kind == "concurrent":
+            self._running[claim.key] = self._running.get(claim.key, 0) + claim.amount
+            return State(left, 0.0)
+        span = self._span(meter.period, now)
+        if not isinstance(counter, Money):
+            counter = span.money.setdefault(claim.key, Money())
+        counter.held += claim.amount
+        return State(left, span.ends_in_s(now), span)
 
     def _look(self, claim: Claim, most: int, now: float) -> _Look:
-        meter = claim.meter
-        if meter.kind == "window":
-            window = self._windows.rolled(claim.key, meter.window_s, now)
-            return _Look(claim, most, counted(window, meter.window_s, now), window)
-        if meter.kind == "concurrent":
-            return _Look(claim, most, self._running.get(claim.key, 0), None)
-        money = self._table(meter.period, now).get(claim.key)
-        return _Look(claim, most, 0 if money is None else money.spent + money.held, None)
+        counter, taken = self._counter(claim, now)
+        return _Look(claim, most, taken, counter if isinstance(counter, list) else None)
 
-    def _take(self, look: _Look, now: float) -> int | str:
-        claim, meter = look.claim, look.claim.meter
-        if meter.kind == "window":
-            look.window = self._windows.add(claim.key, meter.window_s, claim.amount, now)
-            return look.window[0]
-        if meter.kind == "concurrent":
-            self._running[claim.key] = look.taken + claim.amount
-            return 0
-        table = self._table(meter.period, now)
-        money = table.get(claim.key)
-        if money is None:
-            money = table[claim.key] = Money()
-        money.held += claim.amount
-        return next(reversed(self._money[meter.period]))
-
-    def _table(self, period: Period, now: float) -> dict[str, Money]:
-        """The counters of the running period. The one before is kept for calls that began in it."""
-        names = self._money.setdefault(period, {})
-        name = periods.name_of(period, now)
-        newest = next(reversed(names), None)
-        if newest is None or newest < name:
-            names[name] = {}
-            for old in list(names)[:-2]:
-                del names[old]
-            newest = name
-        return names[newest]
+    def _span(self, period: Period, now: float) -> Span:
+        """The running period. The one before is kept for calls that began in it."""
+        spans = self._spans.get(period)
+        if spans is not None:
+            newest = spans[-1]
+            if newest.ends_at is None or now < newest.ends_at:
+                return newest
+        else:
+            spans = self._spans[period] = []
+        newest = Span(periods.ends_at(period, now))
+        spans.append(newest)
+        for old in spans[:-2]:
+            old.money.clear()
+        del spans[:-2]
+        return newest
 
 
 class _Look:
@@ -164,9 +181,7 @@ class _Look:
         self.most = most
         self.taken = taken
         self.window = window
-        kind, left = claim.meter.kind, most - taken
-        fits = claim.amount <= (left if kind != "window" or left > 0 else 0)
-        self.is_free = claim.is_soft or (fits and (kind != "money" or left > 0))
+        self.is_free = _is_free(claim, most - taken)
 
     def wait_s(self, now: float) -> float | None:
         """After how many seconds a claim that does not fit now could; None: not by waiting."""
@@ -179,10 +194,23 @@ class _Look:
             return until_below(self.window, meter.window_s, now, self.most - amount + 1) + GRAIN_S
         return periods.ends_in_s(meter.period, now)
 
-    def state(self, now: float, granted: int) -> State:
-        """What is left, and after how many seconds all of it would be, `granted` being taken since the look."""
+    def state(self, now: float) -> State:
+        """What is left, and after how many seconds all of it would be."""
         meter = self.claim.meter
-        left = max(0, self.most - self.taken - granted)
+        left = max(0, self.most - self.taken)
         if meter.kind == "window":
             return State(left, until_below(self.window, meter.window_s, now, 1))
         return State(left, 0.0 if meter.kind == "concurrent" else periods.ends_in_s(meter.period, now))
+
+
+def _most(claim: Claim, amounts: Amounts) -> int:
+    return amounts.get(claim.key, claim.meter.amount)
+
+
+def _is_free(claim: Claim, left: int) -> bool:
+    """Return whether a claim is granted where so much is left. Of money that is used up not even nothing is."""
+    if claim.is_soft:
+        return True
+    kind = claim.meter.kind
+    fits = claim.amount <= (left if kind != "window" or left > 0 else 0)
+    return fits and (kind != "money" or left > 0)

@@ -34,9 +34,14 @@ def began_at(period: Period, now: float) -> float | None:
     return None
 
 
+def ends_at(period: Period, now: float) -> float | None:
+    """Return when the running period ends, in seconds since the epoch; None: it has no end."""
+    return _end_of(period, now // 3600)
+
+
 def ends_in_s(period: Period, now: float) -> float | None:
     """Return the seconds to the end of the running period; None: it has no end."""
-    end = _end_of(period, now // 3600)
+    end = ends_at(period, now)
     return None if end is None else end - now
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.stores.ending import end
 from gateway.stores.limits import periods, scripts
-from gateway.stores.limits.local import Held, Refused
+from gateway.stores.limits.local import Refused, States
 from gateway.stores.limits.meters import Claim, State
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ DAY_S = 86_400
 Restore = Callable[[Callable[[], None]], Awaitable[Sequence[tuple[Claim, int]] | None]]
 Dead = Callable[[list[str]], Awaitable[list[str]]]  # those of the names whose processes are known not to live
 Counter = tuple[str, str, int, int]  # key, kind, number of the window, seconds
+Place = int | str  # of a claim that was granted: the number of its window, or its key with its period
 
 
 class Forgotten(Exception):
@@ -108,7 +109,7 @@ class SharedCounters:
         if self._changes:
             await asyncio.wait(self._changes, timeout=within_s)
 
-    async def reserve(self, claims: Sequence[Claim]) -> tuple[list[Held] | Refused, list[State]] | None:
+    async def reserve(self, claims: Sequence[Claim]) -> tuple[Refused | None, States] | None:
         """Grant all claims or none, and say what is left of each."""
         if not self._is_here:
             return None
@@ -121,18 +122,17 @@ class SharedCounters:
         if answer is None:
             return None
         refused, wait_ms, self.living, *rows = answer
-        states = [self._state(claim, *rows[3 * at : 3 * at + 2]) for at, claim in enumerate(claims)]
+        states = [(claim, self._state(claim, *rows[3 * at : 3 * at + 2])) for at, claim in enumerate(claims)]
         if refused:
-            wait_s = {-1: None, -2: states[refused - 1].reset_s}.get(wait_ms, wait_ms / 1000)
+            wait_s = {-1: None, -2: states[refused - 1][1].reset_s}.get(wait_ms, wait_ms / 1000)
             return Refused(claims[refused - 1], wait_s), states
-        held: list[Held] = []
-        for at, (claim, key) in enumerate(zip(claims, keys, strict=True)):
+        for at, ((claim, state), key) in enumerate(zip(states, keys, strict=True)):
             if claim.meter.kind == "window":
-                held.append(Held(claim, rows[3 * at + 2]))
+                state.place = rows[3 * at + 2]
             else:
-                held.append(Held(claim, key))
+                state.place = key
                 self._holding[key] = self._holding.get(key, 0) + claim.amount
-        return held, states
+        return None, states
 
     async def _ask(self, keys: list[str], claims: Sequence[Claim], arguments: list[Any]) -> list[int] | None:
         """Run the script. Where its answer does not come, what it may have done is put right at a beat."""
@@ -160,16 +160,16 @@ class SharedCounters:
             return State(left, periods.ends_in_s(claim.meter.period, self._now()))
         return State(left, reset_ms / 1000)
 
-    def settle(self, held: Held, used: int) -> None:
+    def settle(self, claim: Claim, place: Place, used: int) -> None:
         """Tell Redis what was used in the place of what is held there, when it can be told."""
-        meter = held.claim.meter
+        meter = claim.meter
         if meter.kind == "window":
-            number = held.place if isinstance(held.place, int) else 0
-            if used == held.claim.amount:
+            number = place if isinstance(place, int) else 0
+            if used == claim.amount:
                 return
-            self._owe((self._key(held.claim), meter.kind, number, meter.window_s), held.claim, held.claim.amount, used)
+            self._owe((self._key(claim), meter.kind, number, meter.window_s), claim, claim.amount, used)
         else:
-            self._owe((str(held.place), meter.kind, 0, self._seconds(held.claim)), held.claim, held.claim.amount, used)
+            self._owe((str(place), meter.kind, 0, self._seconds(claim)), claim, claim.amount, used)
 
     def spent_elsewhere(self, claim: Claim, used: int) -> None:
         """Tell Redis of money that was spent while it was away, of which it holds nothing."""

@@ -27,6 +27,7 @@ class WindowStorage(Storage, SlidingWindowCounterSupport):
         super().__init__()
         self._now = now
         self._tables: dict[int, OrderedDict[str, list[int]]] = {}  # length -> key -> [window number, current, previous]
+        self._swept: dict[int, int] = {}  # length -> the window's number in which nothing is over that is still there
 
     def rolled(self, key: str, expiry: int, now: float) -> list[int] | None:
         """Return the key's counters as they are now, [window number, current, previous]; None: nothing counts."""
@@ -43,17 +44,20 @@ class WindowStorage(Storage, SlidingWindowCounterSupport):
             table.move_to_end(key)
         return window
 
-    def add(self, key: str, expiry: int, amount: int, now: float) -> list[int]:
-        """Count `amount` in the running window, whatever the limit, and return the key's counters."""
-        window = self.rolled(key, expiry, now)
-        number = int(now // expiry)
+    def add(self, key: str, expiry: int, amount: int, now: float, window: list[int] | None = None) -> list[int]:
+        """Count `amount` in the running window, whatever the limit, and return the key's counters: `window`, where they
+        were rolled to this moment already."""
+        if window is None:
+            window = self.rolled(key, expiry, now)
         table = self._table(expiry)
         if window is None:
-            window = table[key] = [number, amount, 0]
+            window = table[key] = [int(now // expiry), amount, 0]
         else:
             window[1] += amount
             table.move_to_end(key)
-        _forget(table, number)
+        number = window[0]
+        if self._swept.get(expiry) != number and _forget(table, number):
+            self._swept[expiry] = number
         return window
 
     def correct(self, key: str, expiry: int, number: int, amount: int) -> None:
@@ -140,10 +144,12 @@ def until_below(window: list[int] | None, expiry: int, now: float, level: int) -
     return max(0.0, left_s - expiry * (level - current) / previous) if previous else 0.0
 
 
-def _forget(table: OrderedDict[str, list[int]], number: int) -> None:
-    """Drop the keys that were touched longest ago, if both their windows are over."""
+def _forget(table: OrderedDict[str, list[int]], number: int) -> bool:
+    """Drop the keys that were touched longest ago, if both their windows are over. Return whether none is left that
+    could be over before the next window."""
     for _ in range(FORGOTTEN_PER_HIT):
         key, window = next(iter(table.items()))
         if number <= window[0] + 1:
-            return
+            return True
         del table[key]
+    return False

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.config import quantities
-from gateway.stores.limits import Claim, Meter, meters_of, periods
-from gateway.stores.limits.local import Held, LocalCounters, Refused
+from gateway.stores.limits import Claim, Meter, State, meters_of, periods
+from gateway.stores.limits.local import LocalCounters
 from gateway.types import Budget, Limit, Period, Rate
+
+Held = tuple[Claim, State]
 
 
 def meter_of(rate: Rate) -> Meter:
@@ -34,11 +36,11 @@ class Rates:
         return quantities.rate(text)
 
     def take(self, rates: Sequence[Rate], who: str) -> Refusal | None:
-        outcome, _ = self.counters.reserve([Claim(meter_of(rate), who, 1) for rate in rates])
-        if not isinstance(outcome, Refused):
+        refused, _ = self.counters.reserve([Claim(meter_of(rate), who, 1) for rate in rates])
+        if refused is None:
             return None
-        assert outcome.wait_s is not None
-        return Refusal(outcome.claim.meter.limit.rates[0][1], outcome.wait_s)
+        assert refused.wait_s is not None
+        return Refusal(refused.claim.meter.limit.rates[0][1], refused.wait_s)
 
     def left(self, rate: Rate, who: str) -> tuple[int, float]:
         state = self.counters.state(Claim(meter_of(rate), who, 1))
@@ -52,11 +54,12 @@ class Budgets:
         self.counters = LocalCounters(now)
 
     def reserve(self, who: str, period: Period, limit_nano_usd: int, nano_usd: int) -> Held | None:
-        outcome, _ = self.counters.reserve([Claim(money_of(period, limit_nano_usd), who, nano_usd)])
-        return None if isinstance(outcome, Refused) else outcome[0]
+        refused, states = self.counters.reserve([Claim(money_of(period, limit_nano_usd), who, nano_usd)])
+        return None if refused is not None else states[0]
 
     def settle(self, held: Held, cost_nano_usd: int) -> None:
-        self.counters.settle(held, cost_nano_usd)
+        claim, state = held
+        self.counters.settle(claim, state.place, cost_nano_usd)
 
     def spent(self, who: str, period: Period) -> int:
         whole = 10**15

@@ -129,6 +129,18 @@ def test_a_call_that_ends_in_the_next_period_is_not_charged_to_it() -> None:
     assert budgets.spent("k", "day") == 30
 
 
+def test_a_call_that_ends_after_the_next_period_changes_nothing() -> None:
+    clock, budgets = at("2026-11-23T12:00")
+    held = budgets.reserve("k", "day", 100, 60)
+    assert held is not None
+    for _ in range(2):
+        clock.now_s += 86_400
+        assert budgets.reserve("k", "day", 100, 30) is not None
+    claim, state = held
+    assert budgets.counters.settle(claim, state.place, 60) is None
+    assert (budgets.spent("k", "day"), budgets.counters.held) == (30, 60)  # of the running day, and of that before
+
+
 def test_a_clock_that_goes_back_over_an_edge_forgives_nothing() -> None:
     clock, budgets = at("2026-11-24T00:00:01")
     assert budgets.reserve("k", "day", 100, 80) is not None
@@ -149,8 +161,8 @@ def test_nobody_is_remembered_beyond_his_period() -> None:
     for _ in range(2):  # the period before is kept for the calls that began in it
         clock.now_s += 3600
         assert budgets.reserve("ip:0", "hour", 100, 1) is not None
-    assert len(list(budgets.counters._money["hour"].values())) == 2
-    assert all(len(table) == 1 for table in budgets.counters._money["hour"].values())
+    assert len(budgets.counters._spans["hour"]) == 2
+    assert all(len(span.money) == 1 for span in budgets.counters._spans["hour"])
 
 
 OPERATIONS = st.lists(

@@ -287,6 +287,16 @@ def test_the_package_limits_counts_the_same(text: str, history: list[tuple[float
         assert rates.left(rate, "k")[0] == oracle.get_window_stats(item, "k").remaining
 
 
+@given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 9)), max_size=20))
+def test_counters_that_were_looked_at_are_added_to_as_those_that_were_not(history: list[tuple[float, int]]) -> None:
+    clock = Clock(MINUTE_START_S)
+    looked, unseen = WindowStorage(clock), WindowStorage(clock)
+    for pause_s, amount in history:
+        clock.now_s += pause_s
+        window = looked.add("k", 60, amount, clock(), looked.rolled("k", 60, clock()))
+        assert window == unseen.add("k", 60, amount, clock())
+
+
 @pytest.mark.parametrize(("after_s", "left"), [(0, 90), (59, 90), (60, 90), (119.99, 100), (120, 100)])
 def test_an_estimate_is_corrected_in_the_window_in_which_it_was_held(after_s: float, left: int) -> None:
     clock = Clock(MINUTE_START_S)
