@@ -1,7 +1,7 @@
 """Writes the ledger beside the requests: what gathers while one transaction runs goes into the next, all at once.
 
-Beside a file a journal has a row at once, and nobody waits for its transaction; for a row of a server's who opens it
-waits until it is there. While the database cannot be written (a full disk, a lock, a server that is away) requests are
+Beside a file a journal has a row at once, and nobody waits for its transaction unless too many gather; for a row of a
+server's who opens it waits until it is there. While the database cannot be written (a full disk, a lock, a server that is away) requests are
 served on, and their rows wait in memory until it can: up to MAX_WAITING of them. Beyond that requests are refused:
 their rows would be lost.
 """
@@ -29,6 +29,7 @@ LOGGER = logging.getLogger("gateway")
 
 WAIT_S = 0.25  # at most, for a row to be written before its vendor is asked; a healthy server takes a millisecond
 LINGER_S = 0.02  # rows for which nobody waits gather so long: a short call is opened and settled by one statement
+MANY_WAITING = 10_000  # rows: they come faster than they are written, so that who opens one waits after all
 MAX_WAITING = 100_000  # rows, some 50 MB
 FLUSH_S = 2.0  # for a reader that wants to see what was settled just now
 MAX_BATCH = 2_000  # rows of one transaction: what gathered while the database was away must not make one too long
@@ -128,7 +129,9 @@ class Ledger:
         self._wake.set()
         if self._journal is not None:
             self._note(entry)
-        elif not self._is_away:
+            if self.waiting < MANY_WAITING:
+                return
+        if not self._is_away:
             self._hurry.set()
             await self._commit()
 

@@ -186,7 +186,7 @@ class SharedCounters:
         if self._task is not None:
             await self._flush()
             await end(self._task)
-            self._task = None
+            self._task, self._is_here = None, False  # it may have beaten once more
         if old is not None:
             await old.aclose(close_connection_pool=True)
         if not url or url != self._url:

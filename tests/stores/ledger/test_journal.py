@@ -211,6 +211,19 @@ async def test_a_stop_that_cannot_write_leaves_its_rows_to_the_next_start(
     assert notes(path) == []
 
 
+@pytest.mark.parametrize(("gathered", "waits"), [(2, False), (3, True), (4, True)])
+async def test_who_comes_while_too_many_gather_waits_until_they_are_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch, gathered: int, waits: bool
+) -> None:
+    monkeypatch.setattr(writer, "MANY_WAITING", 4)
+    monkeypatch.setattr(writer, "LINGER_S", 600.0)
+    async with running(f"sqlite:{path}") as ledger:
+        for _ in range(gathered):
+            ledger.settle(fresh(ledger, state="settled"))
+        await ledger.open(fresh(ledger))
+        assert (ledger.waiting == 0) is waits
+
+
 async def test_a_request_is_found_before_the_database_has_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "LINGER_S", 600.0)
     url = f"sqlite:{path}"
