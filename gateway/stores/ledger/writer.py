@@ -1,9 +1,9 @@
 """Writes the ledger beside the requests: what gathers while one transaction runs goes into the next, all at once.
 
-Beside a file a journal has a row at once, and nobody waits for its transaction unless too many gather; for a row of a
-server's who opens it waits until it is there. While the database cannot be written (a full disk, a lock, a server that is away) requests are
-served on, and their rows wait in memory until it can: up to MAX_WAITING of them. Beyond that requests are refused:
-their rows would be lost.
+Beside a file a journal has a row at once, and who opens it waits for its transaction only where too many gather; for a
+row of a server's he waits until it is there. While the database cannot be written (a full disk, a lock, a server that
+is away) requests are served on, and their rows wait in memory until it can: up to MAX_WAITING of them. Beyond that
+requests are refused: their rows would be lost.
 """
 
 from __future__ import annotations
