@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 from gateway.errors import UpstreamMalformed
+from gateway.types.values import quick
 
 MAX_EVENT_BYTES = 4_194_304  # one event may carry a base64 image; more is not an event any more
 # A line ends in CRLF, LF or CR. A CR that ends what has come so far may be half of a CRLF.
@@ -15,6 +16,7 @@ _LONGEST_BLANK_LINE = 4
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Event:
     """One event. `raw` is its bytes with the blank line that ends it, so that it can be passed on untouched."""
@@ -30,24 +32,42 @@ async def read(chunks: AsyncIterator[bytes]) -> AsyncIterator[Event]:
     What follows the last blank line is no event and is dropped: a stream's end mark says whether it was complete.
     Raises UpstreamMalformed where one event is larger than MAX_EVENT_BYTES.
     """
-    pending = bytearray()
+    cutter = Cutter()
     async for chunk in chunks:
+        for raw in cutter.feed(chunk):
+            yield parse(raw)
+    for raw in cutter.end():
+        yield parse(raw)
+
+
+class Cutter:
+    """Cuts a stream into the bytes of its events, for `parse`; as `read` does, where that is no iterator of chunks."""
+
+    def __init__(self) -> None:
+        self.pending = bytearray()  # the beginning of an event
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield the events that a chunk completes. Raises UpstreamMalformed."""
+        pending = self.pending
         if pending:
             searched = max(0, len(pending) - _LONGEST_BLANK_LINE)
             pending += chunk
             if not any(_ends(pending, searched)):
                 _check_size(pending)
-                continue
+                return
             chunk = bytes(pending)
             pending.clear()
         start = 0
         for end in _ends(chunk, 0):
-            yield parse(chunk[start:end])
+            yield chunk[start:end]
             start = end
         pending += chunk[start:]
         _check_size(pending)
-    if any(_ends(pending + b" ", 0)):  # a CR ended it after all
-        yield parse(bytes(pending))
+
+    def end(self) -> Iterator[bytes]:
+        """Yield the last event, where a CR ended it after all."""
+        if any(_ends(self.pending + b" ", 0)):
+            yield bytes(self.pending)
 
 
 def parse(raw: bytes) -> Event:

@@ -21,7 +21,17 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"gateway"}),  # gateway/__init__.py: a name and nothing else
     frozenset({"gateway.types"}),
     frozenset({"gateway.errors"}),
-    frozenset({"gateway.chain", "gateway.sse", "gateway.json", "gateway.plugin", "gateway.live", "gateway.audio"})
+    frozenset(
+        {
+            "gateway.chain",
+            "gateway.flow",
+            "gateway.sse",
+            "gateway.json",
+            "gateway.plugin",
+            "gateway.live",
+            "gateway.audio",
+        }
+    )
     | frozenset({"gateway.routes", "gateway.worker", "gateway.websocket"}),
     frozenset({"gateway.config.names", "gateway.config.quantities"}),  # "did you mean"; 60/minute and 5 USD/day
     frozenset({"gateway.sigv4"}),  # for the plugins whose vendor has requests signed so
@@ -46,6 +56,7 @@ FOR_TYPES_ONLY = {("gateway.types.providers", "gateway.plugin")}  # a provider h
 PLUGIN_MAY_IMPORT = (
     "gateway.types",
     "gateway.errors",
+    "gateway.flow",
     "gateway.sse",
     "gateway.json",
     "gateway.audio",

@@ -28,6 +28,7 @@ BOUNDARIES = {
     "gateway/cli/plugins.py": "the same of what it raises while a case is played",
     "gateway/plugin.py": "a plugin is somebody else's code: whatever its import raises is a problem to report",
     "gateway/worker.py": "the boundary of a subprocess: whatever the work raises is its answer",
+    "gateway/flow.py": "what a stage or an observer raises is the reader's, whoever has brought the piece",
     "gateway/chain.py": "every closer runs, whatever the one before it raised; the first error comes last",
 }
 

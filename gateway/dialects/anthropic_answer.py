@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway import json, sse
 from gateway.dialects.anthropic_blocks import Blocks, Payload, assemble
+from gateway.dialects.untouched import untouched
 from gateway.errors import UpstreamUnavailable
 from gateway.types import Call, Done, Event, FinishReason, Rendered, Units, Usage, Verbatim
 
@@ -27,7 +28,7 @@ async def encode_chat(call: Call, events: AsyncIterator[Event]) -> Rendered:
     call.receipt.headers.setdefault("request-id", call.id)  # where the official client looks for it
     first = await anext(events, None)
     if isinstance(first, Verbatim):
-        body = _untouched(first, events)
+        body = untouched(first, events)
         content_type = first.content_type or "application/json"
         return Rendered(content_type, body if call.stream else b"".join([chunk async for chunk in body]))
     if call.stream:
@@ -44,13 +45,6 @@ def usage_object(units: Units) -> dict[str, Any]:
         "output_tokens": units.output_tokens,
         "output_tokens_details": {"thinking_tokens": units.reasoning_tokens},
     }
-
-
-async def _untouched(first: Verbatim, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
-    yield first.data
-    async for event in events:
-        if isinstance(event, Verbatim):
-            yield event.data
 
 
 async def _chained(first: Event | None, events: AsyncIterator[Event]) -> AsyncIterator[Event]:

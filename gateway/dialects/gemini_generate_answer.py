@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway import json, sse
 from gateway.dialects.gemini_contents import VENDOR
+from gateway.dialects.untouched import untouched
 from gateway.errors import UpstreamMalformed
 from gateway.types import (
     Call,
@@ -56,8 +57,8 @@ async def encode_stream(call: Call, events: AsyncIterator[Event]) -> Rendered:
     is_sse = call.head.query.get("alt") == "sse"
     if isinstance(first, Verbatim):
         if is_sse:
-            return Rendered(first.content_type or SSE, _untouched(first, events))
-        return Rendered(JSON, _array(_data(_untouched(first, events))))
+            return Rendered(first.content_type or SSE, untouched(first, events))
+        return Rendered(JSON, _array(_data(untouched(first, events))))
     chunks = _chunks(call, first, events)
     return Rendered(SSE, _events(chunks)) if is_sse else Rendered(JSON, _array(chunks))
 
@@ -76,13 +77,6 @@ async def _array(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield before + chunk
         before = b"\n,\r\n"
     yield b"[]" if before == b"[" else b"\n]\n"
-
-
-async def _untouched(first: Verbatim, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
-    yield first.data
-    async for event in events:
-        if isinstance(event, Verbatim):
-            yield event.data
 
 
 async def _data(raw: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

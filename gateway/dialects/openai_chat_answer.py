@@ -6,12 +6,14 @@ Wire format: vendors.md 1.1, 2026-11-23.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import json, sse
-from gateway.dialects.openai_usage_cost import cost_member, untouched_but_for_cost
+from gateway.dialects.openai_usage_cost import Priced, cost_member
+from gateway.dialects.untouched import untouched
+from gateway.flow import Flow, begun
 from gateway.types import Call, Chat, Done, Event, Rendered, TextDelta, ToolDelta, Units, Usage, Verbatim
 
 DONE = sse.write(b"[DONE]")
@@ -26,12 +28,12 @@ async def encode_chat(call: Call, events: AsyncIterator[Event]) -> Rendered:
             rest = [event.data async for event in events if isinstance(event, Verbatim)]
             return Rendered(content_type, b"".join((first.data, *rest)))
         wants_cost = isinstance(call.body, Chat) and call.body.wants_usage
-        return Rendered(
-            content_type, untouched_but_for_cost(call, first, events) if wants_cost else _untouched(first, events)
-        )
+        return Rendered(content_type, untouched(first, events, Priced(call) if wants_cost else None))
+    if first is not None:
+        events = begun(first, events)
     if call.stream:
-        return Rendered("text/event-stream; charset=utf-8", _stream(call, _chained(first, events)))
-    return Rendered("application/json", await _whole(call, _chained(first, events)))
+        return Rendered("text/event-stream; charset=utf-8", Flow(events, _Stream(call)))
+    return Rendered("application/json", await _whole(call, events))
 
 
 def usage_object(units: Units) -> dict[str, Any]:
@@ -46,20 +48,6 @@ def usage_object(units: Units) -> dict[str, Any]:
         },
         "completion_tokens_details": {"reasoning_tokens": units.reasoning_tokens},
     }
-
-
-async def _untouched(first: Verbatim, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
-    yield first.data
-    async for event in events:
-        if isinstance(event, Verbatim):
-            yield event.data
-
-
-async def _chained(first: Event | None, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
-    if first is not None:
-        yield first
-    async for event in events:
-        yield event
 
 
 def speaks_of_functions(call: Call) -> bool:
@@ -130,35 +118,49 @@ async def _whole(call: Call, events: AsyncIterator[Event]) -> bytes:
     )
 
 
-async def _stream(call: Call, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
-    assert isinstance(call.body, Chat)
-    chunk: dict[str, Any] = {
-        "id": f"chatcmpl-{call.id}",
-        "object": "chat.completion.chunk",
-        "created": int(time.time()),
-        "model": _served_model(call),
-    }
-    if call.body.wants_usage:
-        chunk["usage"] = None
-    begun: set[int] = set()
-    is_legacy = speaks_of_functions(call)
-    units = Units()
-    async for event in events:
-        delta = _legacy_delta(event) if is_legacy else _delta(event)
+class _Stream:
+    """The stage that makes chunks of events."""
+
+    is_over = False
+
+    def __init__(self, call: Call) -> None:
+        assert isinstance(call.body, Chat)
+        self._call = call
+        self._wants_usage = call.body.wants_usage
+        self._chunk: dict[str, Any] = {
+            "id": f"chatcmpl-{call.id}",
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": _served_model(call),
+        }
+        if self._wants_usage:
+            self._chunk["usage"] = None
+        self._begun: set[int] = set()
+        self._is_legacy = speaks_of_functions(call)
+        self._units = Units()
+
+    def feed(self, event: Event) -> tuple[bytes, ...]:
+        delta = _legacy_delta(event) if self._is_legacy else _delta(event)
         if delta is not None:
             index = event.index  # type: ignore[union-attr]  # _delta returns None for events without one
-            if index not in begun:
-                begun.add(index)
+            if index not in self._begun:
+                self._begun.add(index)
                 delta = {"role": "assistant", "content": "" if "content" in delta else None} | delta
-            yield _chunk(chunk, index, delta, None)
-        elif isinstance(event, Done):
-            is_function = is_legacy and event.reason == "tool_calls"
-            yield _chunk(chunk, event.index, {}, "function_call" if is_function else event.reason)
-        elif isinstance(event, Usage):
-            units = event.units
-    if call.body.wants_usage:
-        yield sse.write(json.dumps(chunk | {"choices": [], "usage": usage_object(units) | cost_member(call)}))
-    yield DONE
+            return (_chunk(self._chunk, index, delta, None),)
+        if isinstance(event, Done):
+            is_function = self._is_legacy and event.reason == "tool_calls"
+            return (_chunk(self._chunk, event.index, {}, "function_call" if is_function else event.reason),)
+        if isinstance(event, Usage):
+            self._units = event.units
+        return ()
+
+    def end(self, error: Exception | None) -> Iterator[bytes]:
+        if error is not None:
+            raise error
+        if self._wants_usage:
+            usage = usage_object(self._units) | cost_member(self._call)
+            yield sse.write(json.dumps(self._chunk | {"choices": [], "usage": usage}))
+        yield DONE
 
 
 def _delta(event: Event) -> dict[str, Any] | None:

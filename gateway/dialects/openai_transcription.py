@@ -11,6 +11,7 @@ from gateway.audio.transcript import diarized_segment, render
 from gateway.dialects.heard import heard, held
 from gateway.dialects.openai_errors import encode_json_error, encode_sse_error
 from gateway.dialects.recording import read_audio, read_temperature, read_values
+from gateway.dialects.untouched import untouched
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import (
     Ask,
@@ -68,7 +69,7 @@ class OpenAITranscription:
         assert isinstance(call.body, Recording)
         first = await anext(events, None)
         if isinstance(first, Verbatim):
-            body = _untouched(first, events)
+            body = untouched(first, events)
             content_type = first.content_type or "application/json"
             return Rendered(content_type, body if call.stream else b"".join([chunk async for chunk in body]))
         if call.stream and isinstance(first, TextDelta) and call.body.format != "diarized_json":
@@ -113,13 +114,6 @@ def _granularities(values: dict[str, list[str]]) -> frozenset[Literal["word", "s
                 param="timestamp_granularities",
             )
     return frozenset(cast(list[Literal["word", "segment"]], given))
-
-
-async def _untouched(first: Verbatim, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
-    yield first.data
-    async for event in events:
-        if isinstance(event, Verbatim):
-            yield event.data
 
 
 async def _progress(first: TextDelta, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import Iterator, Sequence
 
 from gateway import json, sse
 from gateway.dialects.native import cost_usd
@@ -20,32 +20,37 @@ def cost_member(call: Call) -> dict[str, float]:
     return {} if cost is None else {"cost_usd": cost}
 
 
-async def untouched_but_for_cost(call: Call, first: Verbatim, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
-    """Pass a vendor's stream on, with the cost put into its last usage.
+class Priced:
+    """The stage that passes a vendor's stream on, with the cost put into its last usage.
 
     From the chunk that may be the last with usage on, nothing goes out before either more content comes, so that it was
     not, or the answer ends and its cost is known. What is held back is that chunk and the end mark.
     """
-    held: list[bytes] = []
-    event: Event | None = first
-    try:
-        while event is not None:
-            if isinstance(event, Verbatim):
-                if event.is_content:
-                    for data in held:
-                        yield data
-                    held = []
-                if held or _may_be_last(event):
-                    held.append(event.data)
-                else:
-                    yield event.data
-            event = await anext(events, None)
-    except GatewayError:
-        for data in held:
-            yield data
-        raise
-    for data in held:
-        yield _spliced(data, call)
+
+    is_over = False
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._held: list[bytes] = []
+
+    def feed(self, event: Event) -> Sequence[bytes]:
+        if not isinstance(event, Verbatim):
+            return ()
+        released: list[bytes] = []
+        if event.is_content and self._held:
+            released, self._held = self._held, []
+        if self._held or _may_be_last(event):
+            self._held.append(event.data)
+            return released
+        return [*released, event.data]
+
+    def end(self, error: Exception | None) -> Iterator[bytes]:
+        if error is None:
+            yield from (_spliced(data, self._call) for data in self._held)
+            return
+        if isinstance(error, GatewayError):
+            yield from self._held
+        raise error
 
 
 def _may_be_last(event: Verbatim) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from gateway.config.model import Config, LogContent, Route
+from gateway.flow import observed
 from gateway.services import Services
 from gateway.telemetry.redaction import MARGIN_CHARS, Content
 from gateway.types import (
@@ -40,7 +41,7 @@ class Reader:
         """Keep the beginnings of what was asked and answered on the receipt."""
         content = call.receipt.content = Content(self._policy, self._beginning(call.body))
         reply = await handler(call)
-        return replace(reply, events=_read(reply.events, content))
+        return replace(reply, events=observed(reply.events, _Answer(content).read))
 
     def _beginning(self, body: Body) -> str:
         """Return as much of what was asked as may be needed; a conversation may have megabytes."""
@@ -54,20 +55,22 @@ class Reader:
         return "\n".join(texts)
 
 
-async def _read(events: AsyncIterator[Event], content: Content) -> AsyncIterator[Event]:
-    is_told = False  # a long recording's text comes in parts, and then once more as a whole
-    async for event in events:
+class _Answer:
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._is_told = False  # a long recording's text comes in parts, and then once more as a whole
+
+    def read(self, event: Event) -> None:
         match event:
             case TextDelta(text):
-                is_told = True
-                content.add(text)
-            case Transcript(text) if not is_told:
-                content.add(text)
+                self._is_told = True
+                self._content.add(text)
+            case Transcript(text) if not self._is_told:
+                self._content.add(text)
             case ToolDelta(arguments=arguments):
-                content.add(arguments)
+                self._content.add(arguments)
             case _:
                 pass
-        yield event
 
 
 def _texts(body: Body) -> Iterator[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 from gateway.config.model import Config, Route
 from gateway.errors import UpstreamTimeout
+from gateway.flow import observed
 from gateway.middlewares.estimate import cost_nano_usd, estimated_units, input_of
 from gateway.services import Services
 from gateway.stores.calibration import Calibration
@@ -52,7 +53,7 @@ class Meter:
             raise
         # Known before the head is sent, so that it can say so. Counting tokens is free everywhere.
         attempt.is_unpriced = _is_unpriced(call)
-        return Reply(_read_along(reply.events, bill), (bill.close, *reply.closers))
+        return Reply(observed(reply.events, bill.see, bill.end), (bill.close, *reply.closers))
 
 
 class _Bill:
@@ -78,6 +79,23 @@ class _Bill:
         self.usage: Usage | None = None
         self.content_events = 0
         self.content_bytes = 0
+
+    def see(self, event: Event) -> None:
+        if isinstance(event, Verbatim):
+            self.content_events += event.is_content
+            self.content_bytes += len(event.data)
+        elif isinstance(event, TextDelta | ThinkingDelta):
+            self.content_events += 1
+            self.content_bytes += len(event.text.encode(errors="replace"))
+        elif isinstance(event, ToolDelta):
+            self.content_events += 1
+            self.content_bytes += len(event.arguments.encode(errors="replace"))
+        elif isinstance(event, Usage):
+            self.usage = event
+
+    def end(self, error: BaseException | None) -> None:
+        if error is None:
+            self.settle()  # before the answer's headers are written, where it is complete by then
 
     def settle(self) -> None:
         if self._is_settled:
@@ -126,23 +144,3 @@ def _at_least(units: Units, seen: Units) -> Units:
         output_tokens=max(units.output_tokens, seen.output_tokens),
         audio_seconds=max(units.audio_seconds, seen.audio_seconds),
     )
-
-
-async def _read_along(events: AsyncIterator[Event], bill: _Bill) -> AsyncIterator[Event]:
-    async for event in events:
-        match event:
-            case Usage():
-                bill.usage = event
-            case Verbatim(data, is_content):
-                bill.content_events += is_content
-                bill.content_bytes += len(data)
-            case TextDelta(text) | ThinkingDelta(text):
-                bill.content_events += 1
-                bill.content_bytes += len(text.encode(errors="replace"))
-            case ToolDelta(arguments=arguments):
-                bill.content_events += 1
-                bill.content_bytes += len(arguments.encode(errors="replace"))
-            case _:
-                pass
-        yield event
-    bill.settle()  # before the answer's headers are written, where it is complete by then

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Sequence
 
 from gateway.config.model import Cache as Policy
 from gateway.config.model import Config, Route
+from gateway.flow import observed
 from gateway.middlewares.fingerprint import Lookup
 from gateway.services import Services
 from gateway.stores.cache import CacheStore, Entry, event_bytes
@@ -50,28 +51,41 @@ class Keep:
         reply = await handler(call)
         if call.receipt.cache == "similar":
             return reply  # it is kept as what it answered
-        return replace(reply, events=self._record(lookup, call, before, reply.events))
+        recorder = _Recorder(self._policy, self._store, lookup, call, before)
+        return replace(reply, events=observed(reply.events, recorder.see, recorder.end))
 
-    async def _record(
-        self, lookup: Lookup, call: Call, before: frozenset[str], events: AsyncIterator[Event]
-    ) -> AsyncIterator[Event]:
-        kept: list[Event] = []
-        offsets_ms: list[int] = []
-        size = 0
-        limit = self._policy.max_entry_bytes
-        clock: Callable[[], float] = asyncio.get_running_loop().time
-        began_s: float | None = None
-        async for event in events:
-            if size <= limit:
-                if began_s is None:
-                    began_s = clock()
-                kept.append(event)
-                offsets_ms.append(int((clock() - began_s) * 1000))
-                size += event_bytes(event)
-            yield event
-        # Only the end of the iteration proves that the answer is complete: a cut raises before this line.
+
+class _Recorder:
+    """Keeps an answer once it is complete."""
+
+    def __init__(self, policy: Policy, store: CacheStore, lookup: Lookup, call: Call, before: frozenset[str]) -> None:
+        self._policy = policy
+        self._store = store
+        self._lookup = lookup
+        self._call = call
+        self._before = before  # headers of the answer that others have set
+        self._clock = asyncio.get_running_loop().time
+        self._began_s: float | None = None
+        self._events: list[Event] = []
+        self._offsets_ms: list[int] = []
+        self._size = 0
+
+    def see(self, event: Event) -> None:
+        if self._size > self._policy.max_entry_bytes:
+            return
+        now_s = self._clock()
+        if self._began_s is None:
+            self._began_s = now_s
+        self._events.append(event)
+        self._offsets_ms.append(int((now_s - self._began_s) * 1000))
+        self._size += event_bytes(event)
+
+    def end(self, error: BaseException | None) -> None:
+        if error is not None:
+            return
+        lookup, call, kept, size = self._lookup, self._call, self._events, self._size
         target = answered_by(call.receipt)
-        if target is None or size > limit or any(_is_makeshift(event) for event in kept):
+        if target is None or size > self._policy.max_entry_bytes or any(_is_makeshift(event) for event in kept):
             return
         if not self._policy.has_original_pace:
             kept = joined(kept)
@@ -84,11 +98,11 @@ class Keep:
             events=tuple(kept),
             target=target,
             size_bytes=size,
-            headers={name: value for name, value in told if name not in before and name.startswith("x-gateway-")},
+            headers={name: value for name, value in told if name not in self._before and name.startswith("x-gateway-")},
             stored_at=now,
             fresh_until=fresh_until,
             kept_until=fresh_until + later_s,
-            offsets_ms=tuple(offsets_ms) if self._policy.has_original_pace else (),
+            offsets_ms=tuple(self._offsets_ms) if self._policy.has_original_pace else (),
             mode=lookup.mode,
             etag=etag_of(kept) if isinstance(call.body, Speech) else "",
             is_large=isinstance(call.body, Speech) or size >= LARGE_BYTES,

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from gateway.chain import close
 from gateway.config.model import Hold
 from gateway.errors import ContentRefused, GatewayError, UpstreamCut, UpstreamTimeout
+from gateway.flow import observed
 from gateway.middlewares.course import Step
 from gateway.plugin import is_native
 from gateway.stores.cache import event_bytes
@@ -114,10 +115,13 @@ class Trial:
         receipt = self.call.receipt
         receipt.answered = self.attempt
         receipt.headers |= self.attempt.headers
-        closers = (self._watch.close, *self._reply.closers)
+        events, closers = self._reply.events, (self._left, *self._reply.closers)
         if self._pending is not None:
-            closers = (*closers, self._stop)
-        return replace(self._reply, events=self._committed(), closers=closers)
+            events, closers = self._rest(), (*closers, self._stop)
+        flow = observed(events, self._see, self._end)
+        head, self._head = self._head, []
+        flow.again(head)
+        return replace(self._reply, events=flow, closers=closers)
 
     async def close(self, error: BaseException, outcome: str = "") -> None:
         """End an attempt that is not given away, and close what it opened."""
@@ -182,36 +186,42 @@ class Trial:
             if not pending.cancelled():
                 pending.exception()  # has been seen
 
-    async def _committed(self) -> AsyncIterator[Event]:
-        """Yield the whole answer. A failure is the client's to see: raises UpstreamCut where no end comes."""
-        attempt, watch, reply = self.attempt, self._watch, self._reply
-        assert reply is not None
-        attempt.outcome = "aborted"  # what it stays where the client leaves in the middle
-        try:
-            for event in self._head:
-                yield event
-            self._head = []
-            if self._pending is not None:
-                late = await self._take()
-                self._is_over = late is None
-                if late is not None:
-                    self._is_done = self._is_done or isinstance(late, Done)
-                    yield late
-            if not self._is_over:
-                async for event in reply.events:
-                    self._is_done = self._is_done or isinstance(event, Done)
-                    yield event
-            if not self._is_done:
-                raise UpstreamCut("the vendor's answer ended before its end mark")
+    async def _rest(self) -> AsyncIterator[Event]:
+        """Yield what follows the head, where the reading of an event is under way."""
+        assert self._reply is not None
+        late = await self._take()
+        if late is None:
+            return
+        yield late
+        async for event in self._reply.events:
+            yield event
+
+    # ------------------------------------------------------------ given away
+
+    def _see(self, event: Event) -> None:
+        if isinstance(event, Done):
+            self._is_done = True
+
+    def _end(self, error: BaseException | None) -> None:
+        """A failure is the client's to see now. Raises UpstreamCut where no end mark came."""
+        attempt = self.attempt
+        attempt.ended_s = self._loop.time()
+        cut = None
+        if error is None and not self._is_done:
+            error = cut = UpstreamCut("the vendor's answer ended before its end mark")
+        if error is None:
             attempt.outcome = "ok"
-            watch.end(None)
-        except BaseException as error:
-            if isinstance(error, GatewayError):
-                attempt.outcome = error.code
-            watch.end(error)
-            raise
-        finally:
-            attempt.ended_s = self._loop.time()
+        else:
+            attempt.outcome = error.code if isinstance(error, GatewayError) else "aborted"
+        self._watch.end(error)
+        if cut is not None:
+            raise cut
+
+    async def _left(self) -> None:
+        """The answer is closed; where it was not read to its end, the client has left in the middle."""
+        if self.attempt.outcome == "open":
+            self.attempt.outcome = "aborted"
+        self._watch.end(asyncio.CancelledError())
 
 
 class _Watch:
@@ -234,9 +244,6 @@ class _Watch:
         watchers, self._watchers = self._watchers, ()
         for watcher in watchers:
             watcher.ended(self._target, error)
-
-    async def close(self) -> None:
-        self.end(asyncio.CancelledError())
 
 
 async def _next(events: AsyncIterator[Event]) -> Event | None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from aiohttp import web
 
 from gateway.errors import GatewayError
+from gateway.flow import Flow
 from gateway.server.headers import receipt_headers
 from gateway.server.watch import Watch
 from gateway.types import EMPTY, Receipt, Rendered
@@ -54,11 +55,18 @@ class Writer:
         self.begun = response = web.StreamResponse(status=rendered.status, headers=headers)
         if self._is_last():
             response.force_close()
-        await response.prepare(self._request)
-        watch = Watch(self._request, response, self._timeout_s, rendered.keep_alive if is_event_stream else b"")
-        comments = self._receipt.comments if is_event_stream else []
+        stream = await response.prepare(self._request)
+        assert stream is not None
+        watch = Watch(
+            self._request,
+            response,
+            stream,
+            self._timeout_s,
+            rendered.keep_alive if is_event_stream else b"",
+            self._receipt.comments if is_event_stream else [],
+        )
         try:
-            await self._chunks(response, first, rendered.body, watch, comments)
+            await self._chunks(response, first, rendered.body, watch)
         except GatewayError as error:
             if is_event_stream:
                 await watch.write(render_error(error))
@@ -109,14 +117,15 @@ class Writer:
         first: bytes,
         rest: AsyncIterator[bytes],
         watch: Watch,
-        comments: list[str],
     ) -> None:
         if first:
             await watch.write(first)
+        if first and isinstance(rest, Flow):
+            while not await rest.pour(watch.take):
+                await watch.room()
         async for chunk in rest:
-            if comments:  # every chunk is a whole event where there are any
-                await watch.write(b"".join(b": %b\n\n" % text.encode() for text in comments))
-                comments.clear()
+            if told := watch.told():
+                await watch.write(told)
             if chunk:
                 await watch.write(chunk)
         await response.write_eof()

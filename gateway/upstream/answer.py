@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from gateway.errors import UpstreamCut
+from gateway.flow import Take
 
 MAX_WAITING_BYTES = 65_536  # of a body that nobody reads; beyond it nothing more is taken from the socket
 
@@ -26,7 +27,7 @@ class Answer:
     """
 
     __slots__ = (
-        "_connection", "_fault", "_is_paused", "_loop", "_pieces", "_waiter", "_waiting_bytes",
+        "_connection", "_fault", "_has_room", "_is_paused", "_loop", "_pieces", "_take", "_waiter", "_waiting_bytes",
         "headers", "is_begun", "is_complete", "is_of_head", "status",
     )  # fmt: skip
 
@@ -42,6 +43,8 @@ class Answer:
         self._waiting_bytes = 0
         self._is_paused = False
         self._fault: BaseException | None = None
+        self._take: Take[bytes] | None = None  # who gets each piece as it comes
+        self._has_room = False  # and can take more
         self._waiter: asyncio.Future[None] | None = None
 
     # ------------------------------------------------------------ what the connection says
@@ -51,9 +54,20 @@ class Answer:
         self._wake()
 
     def add(self, piece: bytes) -> None:
+        """Take a piece of what is being read. `told` says when the reading is through."""
         self._pieces.append(piece)
         self._waiting_bytes += len(piece)
-        if self._waiting_bytes > MAX_WAITING_BYTES and not self._is_paused and self._connection is not None:
+
+    def told(self) -> None:
+        """All of what was read at once is added."""
+        if not self._pieces:
+            return
+        if self._take is not None and self._has_room:
+            pieces, self._pieces, self._waiting_bytes = self._pieces, [], 0
+            self._has_room = self._take(pieces)
+            if self._has_room:
+                return
+        elif self._waiting_bytes > MAX_WAITING_BYTES and not self._is_paused and self._connection is not None:
             self._is_paused = True
             self._connection.pause()
         self._wake()
@@ -88,18 +102,39 @@ class Answer:
             if self._fault is not None:
                 raise self._fault
             await self._news()
-        pieces, self._pieces, self._waiting_bytes = self._pieces, [], 0
-        if self._is_paused and self._connection is not None:
-            self._is_paused = False
-            self._connection.resume()
+        piece = self._waiting_piece()
         if self.is_complete:
             self._let_go()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return piece
+
+    async def pour(self, take: Take[bytes]) -> bool:
+        """Give each piece to `take` in the call that brings it, until that has no room. Returns whether it was all."""
+        if self._pieces and not take((self._waiting_piece(),)):
+            return False
+        self._take, self._has_room = take, True
+        try:
+            while self._has_room and not self.is_complete and self._fault is None:
+                await self._news()
+        finally:
+            self._take = None
+        if self.is_complete and not self._pieces:
+            self._let_go()
+            return True
+        if self._has_room and self._fault is not None:
+            raise self._fault
+        return False
 
     async def close(self) -> None:
         """Give the connection back if the answer came to its end, else cut it: the vendor then stops working."""
         self.fail(UpstreamCut("the answer was closed before its end"))
         self._let_go()
+
+    def _waiting_piece(self) -> bytes:
+        pieces, self._pieces, self._waiting_bytes = self._pieces, [], 0
+        if self._is_paused and self._connection is not None:
+            self._is_paused = False
+            self._connection.resume()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _let_go(self) -> None:
         connection, self._connection = self._connection, None

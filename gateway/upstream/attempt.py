@@ -8,6 +8,7 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from gateway.errors import GatewayError, UpstreamError, UpstreamLoop, UpstreamMalformed, UpstreamRefusedUs
+from gateway.flow import Flow, observed
 from gateway.telemetry.logs import LOGGER
 from gateway.types import Call, Event, Handler, Provider, Reply, Target, UpstreamRequest, UpstreamResponse
 from gateway.upstream.masking import hidden
@@ -73,20 +74,21 @@ async def start_of(response: UpstreamResponse) -> bytes:
     return body[:MAX_ERROR_BODY_BYTES]
 
 
-async def named(events: AsyncIterator[Event], target: Target) -> AsyncIterator[Event]:
-    try:
-        async for event in events:
-            yield event
-    except UpstreamError as error:
-        name_error(error, target)
-        raise
-    except MISREAD as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]  # the error's own text may quote the answer
-        where = f"{place.filename}:{place.lineno}"
-        LOGGER.error("%s in the plugin of %s at %s, reading an answer", type(error).__name__, target.name, where)
-        raise UpstreamMalformed(
-            f"{target.name}: the vendor's answer has a shape that the plugin does not know"
-        ) from error
+def named(events: AsyncIterator[Event], target: Target) -> Flow[Event]:
+    """Return what a plugin reads, with its errors told as this target's."""
+
+    def end(error: BaseException | None) -> None:
+        if isinstance(error, UpstreamError):
+            name_error(error, target)
+        elif isinstance(error, MISREAD):
+            place = traceback.extract_tb(error.__traceback__)[-1]  # the error's own text may quote the answer
+            where = f"{place.filename}:{place.lineno}"
+            LOGGER.error("%s in the plugin of %s at %s, reading an answer", type(error).__name__, target.name, where)
+            raise UpstreamMalformed(
+                f"{target.name}: the vendor's answer has a shape that the plugin does not know"
+            ) from error
+
+    return observed(events, None, end)
 
 
 def name_error(error: GatewayError, target: Target) -> None:

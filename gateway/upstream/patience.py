@@ -12,14 +12,14 @@ T = TypeVar("T")
 class Patience:
     """For one task at a time, as an iterator is. `asyncio.timeout` would make and take back a timer for every chunk."""
 
-    __slots__ = ("_is_over", "_loop", "_task", "_timer", "_until_s", "now_s")
+    __slots__ = ("_is_over", "_loop", "_task", "_timer", "now_s", "until_s")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.now_s = loop.time
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[object] | None = None  # who waits, while somebody does
-        self._until_s = 0.0
+        self.until_s = 0.0  # of the wait that is under way, which may be set later
         self._is_over = False
 
     async def wait(self, awaitable: Awaitable[T], until_s: float) -> T:
@@ -27,7 +27,7 @@ class Patience:
         task = self._task = asyncio.current_task()
         assert task is not None
         requests = task.cancelling()
-        self._until_s = until_s
+        self.until_s = until_s
         timer = self._timer
         if timer is None or timer.when() > until_s:
             if timer is not None:
@@ -53,8 +53,8 @@ class Patience:
         self._timer = None
         if self._task is None:
             return  # the next wait sets it again
-        if self.now_s() < self._until_s:
-            self._timer = self._loop.call_at(self._until_s, self._ring)
+        if self.now_s() < self.until_s:
+            self._timer = self._loop.call_at(self.until_s, self._ring)
             return
         self._is_over = True
         self._task.cancel()

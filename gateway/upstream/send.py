@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
 
 from gateway.errors import UpstreamTimeout
+from gateway.flow import Take, poured
 from gateway.plugin import Inline, Worker
 from gateway.types import Provider, Target, Timeouts, UpstreamRequest, UpstreamResponse
 from gateway.upstream.http import HttpTransport
@@ -19,6 +21,7 @@ from gateway.upstream.workers import WorkerPool
 
 RETIRE_POLL_S = 0.2  # how often a pool that a reload left is looked at
 
+T = TypeVar("T")
 Transport = Callable[[UpstreamRequest], Awaitable[UpstreamResponse]]
 _PoolKey = tuple[str, str, int]  # provider, file, number of processes: what makes a pool another one
 
@@ -170,9 +173,22 @@ class _Bounded:
         return self
 
     async def __anext__(self) -> bytes:
+        return await self._in_time(anext(self._chunks))
+
+    async def pour(self, take: Take[bytes]) -> bool:
+        patience, idle_s, deadline_s = self._patience, self._idle_s, self._deadline_s
+
+        def in_time(pieces: Sequence[bytes]) -> bool:
+            idle_until_s = patience.now_s() + idle_s
+            patience.until_s = idle_until_s if idle_until_s < deadline_s else deadline_s
+            return take(pieces)
+
+        return await self._in_time(poured(self._chunks, in_time))
+
+    async def _in_time(self, awaitable: Awaitable[T]) -> T:
         patience = self._patience
         try:
-            return await patience.wait(anext(self._chunks), min(patience.now_s() + self._idle_s, self._deadline_s))
+            return await patience.wait(awaitable, min(patience.now_s() + self._idle_s, self._deadline_s))
         except TimeoutError as error:
             raise UpstreamTimeout(
                 f"{self._name} stalled: nothing for {self._idle_s:g} s (timeouts.idle_s), or the deadline passed"

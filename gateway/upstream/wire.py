@@ -131,8 +131,10 @@ class Wire(asyncio.Protocol):
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._can_stay = False
+            answer.told()
             self._refuse(answer, str(error.__context__ or error))
             return
+        answer.told()
         limit = MAX_UNFRAMED_BYTES if answer.is_begun else MAX_HEAD_BYTES
         if self._unframed_bytes > limit and not answer.is_complete:
             self._refuse(answer, f"more than {limit} bytes of head, of a chunk's size or of trailers")

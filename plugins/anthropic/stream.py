@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway import sse
 from gateway.errors import UpstreamCut, UpstreamMalformed
+from gateway.flow import Fault, Flow
 from gateway.types import (
     Call,
     Done,
@@ -27,36 +28,63 @@ from .turns import VENDOR
 _CONTENT = frozenset({"content_block_delta", "message_delta"})  # the events by which an answer has begun
 
 
-async def parse(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
-    """Yield the events of a streamed message, or its own bytes where the client reads this format."""
+def parse(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
+    """Return the events of a streamed message, or its own bytes where the client reads this format."""
     content_type = response.headers.get("content-type", "text/event-stream")
     if not content_type.startswith("text/event-stream"):
-        raise UpstreamMalformed(f"the vendor answered {content_type[:60]!r} where a stream of events was asked for")
-    blocks = _Blocks()
-    usage: dict[str, Any] = {}
-    stop_reason: Any = None
-    async for event in sse.read(response.chunks):
-        data = parse_object(event.data, "an event of the vendor's stream") if event.data else {}
-        kind = data.get("type")
-        if call.is_verbatim:
-            yield Verbatim(event.raw, kind in _CONTENT or _is_whole_block(data), content_type)
-        match kind:
-            case "message_start":
-                usage |= _given(mapping(data.get("message")).get("usage"))
-                yield Usage(read_usage(usage), is_estimated=True)  # the input is exact; the output has only begun
-            case "content_block_start" | "content_block_delta" if not call.is_verbatim:
-                for content in blocks.read(data):
-                    yield content
-            case "message_delta":
-                stop_reason = mapping(data.get("delta")).get("stop_reason") or stop_reason
-                usage |= _given(data.get("usage"))
-                yield Usage(read_usage(usage))
-            case "message_stop":
-                yield Done(finish_reason(stop_reason))
+        stated = f"the vendor answered {content_type[:60]!r} where a stream of events was asked for"
+        return Fault(UpstreamMalformed(stated))
+    return Flow(response.chunks, _Stream(content_type, is_verbatim=call.is_verbatim))
+
+
+class _Stream:
+    """The stage that reads a streamed message."""
+
+    def __init__(self, content_type: str, *, is_verbatim: bool) -> None:
+        self.is_over = False
+        self._content_type = content_type
+        self._is_verbatim = is_verbatim
+        self._cutter = sse.Cutter()
+        self._blocks = _Blocks()
+        self._usage: dict[str, Any] = {}
+        self._stop_reason: Any = None
+
+    def feed(self, piece: bytes) -> Iterator[Event]:
+        for raw in self._cutter.feed(piece):
+            yield from self._event(raw)
+            if self.is_over:
                 return
+
+    def end(self, error: Exception | None) -> Iterator[Event]:
+        if error is not None:
+            raise error
+        for raw in self._cutter.end():
+            yield from self._event(raw)
+        if not self.is_over:
+            raise UpstreamCut("the vendor's stream ended before its end mark message_stop")
+
+    def _event(self, raw: bytes) -> Iterator[Event]:
+        content = sse.parse(raw).data
+        data = parse_object(content, "an event of the vendor's stream") if content else {}
+        kind = data.get("type")
+        if self._is_verbatim:
+            yield Verbatim(raw, kind in _CONTENT or _is_whole_block(data), self._content_type)
+        match kind:
+            case "content_block_start" | "content_block_delta":
+                if not self._is_verbatim:
+                    yield from self._blocks.read(data)
+            case "message_start":
+                self._usage |= _given(mapping(data.get("message")).get("usage"))
+                yield Usage(read_usage(self._usage), is_estimated=True)  # the input is exact; the output has only begun
+            case "message_delta":
+                self._stop_reason = mapping(data.get("delta")).get("stop_reason") or self._stop_reason
+                self._usage |= _given(data.get("usage"))
+                yield Usage(read_usage(self._usage))
+            case "message_stop":
+                self.is_over = True
+                yield Done(finish_reason(self._stop_reason))
             case _:
                 pass  # pings, ends of blocks, and what future versions add
-    raise UpstreamCut("the vendor's stream ended before its end mark message_stop")
 
 
 def _given(usage: Any) -> Mapping[str, Any]:

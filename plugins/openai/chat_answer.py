@@ -5,11 +5,12 @@ Wire format: vendors.md 1.1, 2026-11-23. A stream is complete with `[DONE]` and 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 from gateway import json, sse
 from gateway.errors import UpstreamCut, UpstreamMalformed
+from gateway.flow import Fault, Flow
 from gateway.plugin import read_all
 from gateway.types import (
     Call,
@@ -27,6 +28,7 @@ from gateway.types import (
 
 from .chat import asks_for_usage
 from .errors import parse_object, stream_error
+from .pattern import Pattern
 from .reading import bookkeeping, count, mapping, objects, text, word
 from .responses import VENDOR
 
@@ -46,9 +48,13 @@ _REASONS: dict[str, FinishReason] = {
 
 
 def parse(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
-    if call.stream:
-        return _stream(call, response)
-    return _whole(call, response)
+    if not call.stream:
+        return _whole(call, response)
+    content_type = response.headers.get("content-type", "text/event-stream")
+    if not content_type.startswith("text/event-stream"):
+        stated = f"the vendor answered {content_type[:60]!r} where a stream of events was asked for"
+        return Fault(UpstreamMalformed(stated))
+    return Flow(response.chunks, _Stream(call, content_type))
 
 
 async def _whole(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
@@ -71,36 +77,69 @@ async def _whole(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]
         yield Done()
 
 
-async def _stream(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]:
-    keeps_usage = call.target is not None and call.is_verbatim and asks_for_usage(call, call.target)
-    content_type = response.headers.get("content-type", "text/event-stream")
-    if not content_type.startswith("text/event-stream"):
-        raise UpstreamMalformed(f"the vendor answered {content_type[:60]!r} where a stream of events was asked for")
-    reasons: dict[int, FinishReason] = {}
-    async for event in sse.read(response.chunks):
-        if event.data == b"[DONE]":
-            if call.is_verbatim:
-                yield Verbatim(event.raw, is_content=False, content_type=content_type)
-            for index, reason in sorted(reasons.items()) or [(0, "stop")]:
+class _Stream:
+    """The stage that reads a streamed chat."""
+
+    def __init__(self, call: Call, content_type: str) -> None:
+        self.is_over = False
+        self._call = call
+        self._content_type = content_type
+        self._is_verbatim = call.is_verbatim
+        self._keeps_usage = call.target is not None and call.is_verbatim and asks_for_usage(call, call.target)
+        self._cutter = sse.Cutter()
+        self._pattern: Pattern | None = None  # of the content that came last, where it is passed on
+        self._reasons: dict[int, FinishReason] = {}
+
+    def feed(self, piece: bytes) -> Iterable[Event]:
+        if self._pattern is not None and not self._cutter.pending and self._pattern.fits(piece):
+            return (Verbatim(piece, True, self._content_type),)  # one event in a segment of its own, as nearly all are
+        return self._read(piece)
+
+    def _read(self, piece: bytes) -> Iterator[Event]:
+        for raw in self._cutter.feed(piece):
+            if self._pattern is not None and self._pattern.fits(raw):
+                yield Verbatim(raw, True, self._content_type)
+            else:
+                yield from self._event(raw)
+            if self.is_over:
+                return
+
+    def end(self, error: Exception | None) -> Iterator[Event]:
+        if error is not None:
+            raise error
+        for raw in self._cutter.end():
+            yield from self._event(raw)
+        if self.is_over:
+            return
+        if not self._reasons or _has_done_mark(self._call):
+            raise UpstreamCut("the vendor's stream ended before its end mark [DONE]")
+        for index, reason in sorted(self._reasons.items()):
+            yield Done(reason, index)
+
+    def _event(self, raw: bytes) -> Iterator[Event]:
+        data = sse.parse(raw).data
+        if data == b"[DONE]":
+            self.is_over = True
+            if self._is_verbatim:
+                yield Verbatim(raw, is_content=False, content_type=self._content_type)
+            for index, reason in sorted(self._reasons.items()) or [(0, "stop")]:
                 yield Done(reason, index)
             return
-        chunk = _chunk(event.data)
+        chunk = _chunk(data)
         choices = objects(chunk.get("choices"), "choices")
         usage = bookkeeping(chunk.get("usage"))
-        if call.is_verbatim and not (keeps_usage and usage and not choices):
-            yield Verbatim(event.raw, any(_has_content(choice) for choice in choices), content_type)
+        if self._is_verbatim and not (self._keeps_usage and usage and not choices):
+            is_content = any(_has_content(choice) for choice in choices)
+            is_text = is_content and not usage and not any(choice.get("finish_reason") for choice in choices)
+            self._pattern = Pattern.of(raw) if is_text else None
+            yield Verbatim(raw, is_content, self._content_type)
         for choice in choices:
             if choice.get("finish_reason"):
-                reasons[_index(choice)] = _reason(choice)
-            if not call.is_verbatim:
-                for delta in _message(mapping(choice.get("delta"), "delta"), _index(choice)):
-                    yield delta
+                self._reasons[_index(choice)] = _reason(choice)
+            if not self._is_verbatim:
+                yield from _message(mapping(choice.get("delta"), "delta"), _index(choice))
         if usage:
             yield Usage(read_usage(usage))
-    if not reasons or _has_done_mark(call):
-        raise UpstreamCut("the vendor's stream ended before its end mark [DONE]")
-    for index, reason in sorted(reasons.items()):
-        yield Done(reason, index)
 
 
 def _has_done_mark(call: Call) -> bool:
