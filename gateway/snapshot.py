@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.chain import compose
 from gateway.config.catalog import is_for, listed_models
@@ -28,6 +28,7 @@ from gateway.types import (
     Listing,
     Live,
     Middleware,
+    Operation,
     Passage,
     Reply,
     Scopes,
@@ -41,6 +42,9 @@ from gateway.upstream.forward import forward_with
 from gateway.upstream.live import live_with
 
 Admit = Callable[[Head], Head]
+Resolved = tuple[ModelAlias | None, tuple[Target, ...]]
+
+MAX_KNOWN = 1_000  # names of models of which the targets are kept; a pattern lets clients make up names
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class Snapshot:
     generation: str  # "<number>-<digest>": the number counts this process's reloads, the digest is the files'
     endpoints: RouteTable[Endpoint]
     targets: frozenset[str]  # names of all configured targets, for what must stay bounded
+    _known: dict[tuple[str, Operation], Resolved] = field(default_factory=dict, compare=False, repr=False)
 
     def resolve(self, call: Call, route: Route) -> Call:
         """Return the call with its targets. Raises UnknownModel with the nearest names, or InvalidRequest."""
@@ -79,16 +84,25 @@ class Snapshot:
         model, wish = call.model or route.model, None
         if not model:
             raise InvalidRequest("'model' is required; GET /v1/models lists what there is", param="model")
-        alias, targets = resolve(self.config, model, call.operation)
+        alias, targets = self._resolved(model, call.operation)
         if call.wish is not None and call.model and route.model and not _is_granted(model, alias, targets):
             model, wish = route.model, call.wish
-            alias, targets = resolve(self.config, model, call.operation)
+            alias, targets = self._resolved(model, call.operation)
         if alias is None and not targets:
             near = nearest(self.config, model, call.operation)
             hint = f"did you mean {', '.join(near)}?" if near else "GET /v1/models lists what there is"
             raise UnknownModel(f"model {model[:100]!r} is not served for {call.operation}; {hint}", param="model")
         call.receipt.model = model
         return replace(call, model=model, targets=_priced(call, targets), wish=wish)
+
+    def _resolved(self, model: str, operation: Operation) -> Resolved:
+        """As `resolve`, which walks over all aliases: that is done once for a name."""
+        known = self._known.get((model, operation))
+        if known is None:
+            known = resolve(self.config, model, operation)
+            if known[1] and len(self._known) < MAX_KNOWN:
+                self._known[model, operation] = known
+        return known
 
     def _in_steps(self, call: Call, pipeline: Pipeline) -> Call:
         if call.provider:

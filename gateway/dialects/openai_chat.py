@@ -5,8 +5,9 @@ Wire format: vendors.md 1.1, read from the official package 3.54.0 on 2026-11-23
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from gateway.dialects.fields import Fields, parse_object
 from gateway.dialects.openai_chat_answer import encode_chat
@@ -24,6 +25,7 @@ _KNOWN = frozenset(
         "functions", "function_call",
     }
 )  # fmt: skip
+_ANOTHER_KIND = frozenset({"audio", "web_search_options", "modalities"})
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
@@ -45,29 +47,15 @@ class OpenAIChat:
             raise fields.error("stream_options", "goes with 'stream': true only")
         tools = read_tools(fields)
         messages = read_messages(fields)
-        is_legacy = fields.raw.get("functions") is not None  # such a client can take one call a message
+        given = _given(fields)
         chat = Chat(
             messages=messages,
-            max_output_tokens=_max_tokens(fields),
-            temperature=fields.number("temperature", 0, 2),
-            top_p=fields.number("top_p", 0, 1),
-            stop=fields.strings("stop", high=4),
-            seed=fields.integer("seed", -(2**63)),
-            n=fields.integer("n", 1, 128) or 1,
-            frequency_penalty=fields.number("frequency_penalty", -2, 2),
-            presence_penalty=fields.number("presence_penalty", -2, 2),
-            logit_bias=_logit_bias(fields),
-            logprobs=fields.boolean("logprobs"),
-            top_logprobs=fields.integer("top_logprobs", 0, 20),
             tools=tools.tools,
             tool_choice=tools.choice,
-            parallel_tool_calls=False if is_legacy else fields.boolean("parallel_tool_calls"),
-            output_format=_output_format(fields),
-            reasoning_effort=fields.string("reasoning_effort", choices=EFFORTS),
-            user=fields.string("user"),
             wants_usage=not stream or bool(options and options.boolean("include_usage")),
             extra=fields.rest(_KNOWN),
             only_verbatim=(*tools.only_verbatim, *custom_calls(fields), *_only_verbatim(fields)),
+            **given,
         )
         return Ask(fields.string("model") or "", chat, stream)
 
@@ -83,6 +71,11 @@ def _max_tokens(fields: Fields) -> int | None:
     return newer if newer is not None else fields.integer("max_tokens", 1)
 
 
+def _parallel_tool_calls(fields: Fields) -> bool | None:
+    is_legacy = fields.raw.get("functions") is not None  # such a client can take one call a message
+    return False if is_legacy else fields.boolean("parallel_tool_calls")
+
+
 def _logit_bias(fields: Fields) -> dict[str, float] | None:
     bias = fields.object("logit_bias")
     if bias is None:
@@ -92,6 +85,8 @@ def _logit_bias(fields: Fields) -> dict[str, float] | None:
 
 def _only_verbatim(fields: Fields) -> tuple[str, ...]:
     """The fields given that ask for another kind of answer and have no normal form."""
+    if fields.raw.keys().isdisjoint(_ANOTHER_KIND):
+        return ()
     given = [name for name in ("audio", "web_search_options") if fields.raw.get(name) is not None]
     if any(kind != "text" for kind in fields.strings("modalities")):
         given.append("modalities")
@@ -118,3 +113,33 @@ def _output_format(fields: Fields) -> OutputFormat | None:
         outer.string("description"),
         outer.boolean("strict"),
     )
+
+
+_Reader = tuple[str, Callable[[Fields], Any]]
+# What a client may leave out, and mostly does: where it stands, what it is to a `Chat`, and how it is read.
+_OPTIONAL: Mapping[str, _Reader] = {
+    "max_completion_tokens": ("max_output_tokens", _max_tokens),
+    "max_tokens": ("max_output_tokens", _max_tokens),
+    "temperature": ("temperature", lambda fields: fields.number("temperature", 0, 2)),
+    "top_p": ("top_p", lambda fields: fields.number("top_p", 0, 1)),
+    "stop": ("stop", lambda fields: fields.strings("stop", high=4)),
+    "seed": ("seed", lambda fields: fields.integer("seed", -(2**63))),
+    "n": ("n", lambda fields: fields.integer("n", 1, 128) or 1),
+    "frequency_penalty": ("frequency_penalty", lambda fields: fields.number("frequency_penalty", -2, 2)),
+    "presence_penalty": ("presence_penalty", lambda fields: fields.number("presence_penalty", -2, 2)),
+    "logit_bias": ("logit_bias", _logit_bias),
+    "logprobs": ("logprobs", lambda fields: fields.boolean("logprobs")),
+    "top_logprobs": ("top_logprobs", lambda fields: fields.integer("top_logprobs", 0, 20)),
+    "functions": ("parallel_tool_calls", _parallel_tool_calls),
+    "parallel_tool_calls": ("parallel_tool_calls", _parallel_tool_calls),
+    "response_format": ("output_format", _output_format),
+    "reasoning_effort": ("reasoning_effort", lambda fields: fields.string("reasoning_effort", choices=EFFORTS)),
+    "user": ("user", lambda fields: fields.string("user")),
+}
+
+
+def _given(fields: Fields) -> dict[str, Any]:
+    """Return what is given of that. Of several faults the one that stands first in the table is told."""
+    if fields.raw.keys().isdisjoint(_OPTIONAL):
+        return {}
+    return {name: read(fields) for key, (name, read) in _OPTIONAL.items() if key in fields.raw}

@@ -14,6 +14,7 @@ _ROLES: dict[str, Role] = {
     "assistant": "assistant",
     "tool": "tool",
 }
+_CHOICES = tuple(_ROLES)
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w=.-]+)*;base64,", re.ASCII)
 
 
@@ -57,7 +58,7 @@ def _message(item: Fields, legacy: _LegacyCalls) -> Message:
         called = legacy.answered(item.required_string("name"))
         parts = tuple(part for part in _content(item) if isinstance(part, Text))
         return Message("tool", (ToolResult(called, parts),))
-    role = _ROLES[item.string("role", choices=tuple(_ROLES)) or ""]
+    role = _ROLES[item.string("role", choices=_CHOICES) or ""]
     name = item.string("name")
     if role == "tool":
         parts = tuple(part for part in _content(item) if isinstance(part, Text))

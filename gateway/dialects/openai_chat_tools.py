@@ -23,8 +23,14 @@ class Tools:
     only_verbatim: tuple[str, ...] = ()
 
 
+_FIELDS = frozenset({"tools", "tool_choice", "functions"})
+_NONE = Tools()
+
+
 def read_tools(fields: Fields) -> Tools:
     """Return the tools and the choice among them. Raises InvalidRequest naming the field."""
+    if fields.raw.keys().isdisjoint(_FIELDS):
+        return _NONE
     if fields.raw.get("functions") is not None:
         return _legacy(fields)
     tools: list[Tool] = []

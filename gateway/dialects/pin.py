@@ -10,6 +10,7 @@ from gateway.types import Ask, Chat, Embeddings, Inbound, Recording, Speech
 
 FIELD = "provider"
 HEADER = "x-gateway-provider"
+_HAVE_EXTRA = (Chat, Embeddings, Speech, Recording)
 
 
 def read_pin(ask: Ask, inbound: Inbound) -> tuple[Ask, bytes]:
@@ -28,9 +29,11 @@ def read_pin(ask: Ask, inbound: Inbound) -> tuple[Ask, bytes]:
 
 def _out_of_extra(ask: Ask, inbound: Inbound) -> tuple[Ask, bytes]:
     body = ask.body
-    if not isinstance(body, Chat | Embeddings | Speech | Recording):
+    if not isinstance(body, _HAVE_EXTRA):
         return ask, inbound.body
     value = body.extra.get(FIELD)
+    if value is None:
+        return ask, inbound.body
     extra = {name: item for name, item in body.extra.items() if name != FIELD}
     if isinstance(value, str):
         plain = replace(ask, body=replace(body, extra=extra), provider=value)

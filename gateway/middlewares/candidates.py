@@ -10,9 +10,10 @@ from gateway.middlewares import usable
 from gateway.middlewares.choice import Chooser
 from gateway.middlewares.usable import Refusal
 from gateway.stores.watching import Gate
-from gateway.types import Call, Target
+from gateway.types import Call, Target, quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """A call's targets in the order in which they are asked; those that cannot serve it; those that are shut now."""

@@ -36,6 +36,7 @@ from gateway.types import (
     ToolChoice,
     ToolResult,
     ToolUse,
+    quick,
     replace,
 )
 
@@ -44,6 +45,7 @@ Asked = TypeVar("Asked", Chat, Speech, Recording)
 DROPPED_HEADER = "x-gateway-dropped"
 MAX_BYTES_PER_TOKEN = 8  # no ordinary text has longer tokens, so that nothing is refused that would have fitted
 
+_ADAPTED = (Chat, Speech, Recording)
 _NOT_PARAMETERS = frozenset({"messages", "max_output_tokens", "wants_usage", "extra", "only_verbatim"})
 PARAMETERS = frozenset(field.name for field in fields(Chat)) - _NOT_PARAMETERS
 # Without these the answer is another than was asked for.
@@ -80,6 +82,7 @@ class Refusal:
     is_too_long: bool = False  # of a text that the model cannot hold
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Fit(Generic[Asked]):
     """A chat, speech or recording as a target can take it, and the names of what was left out for that."""
@@ -95,7 +98,7 @@ def build(route: Route, config: Config, services: Services) -> Middleware | None
 async def adapt(call: Call, handler: Handler) -> Reply:
     """Send the attempt out with what its target takes. Raises UnsupportedByTarget where that will not do."""
     target = call.target
-    if target is None or not isinstance(call.body, Chat | Speech | Recording):
+    if target is None or not isinstance(call.body, _ADAPTED):
         return await handler(call)
     if isinstance(call.body, Speech):
         fitted: Fit[Chat] | Fit[Speech] | Fit[Recording] | Refusal = fit_speech(call, target)
@@ -190,7 +193,7 @@ def _policy(target: Target) -> str:
 
 def _unwanted(chat: Chat, model: Model) -> set[str]:
     """The parameters that were given and that the model's row refuses."""
-    found = set(_given(chat, model.refuses))
+    found = set(_given(chat, model.refuses)) if model.refuses else set()
     if model.refuses_while_reasoning and (chat.reasoning_effort or model.default_reasoning_effort) != "none":
         found.update(_given(chat, model.refuses_while_reasoning))
     return found

@@ -29,7 +29,7 @@ from gateway.stores.latencies import Latencies
 from gateway.stores.retries import HedgeShare, RetryBudget, Ticket
 from gateway.stores.slots import SlotTable
 from gateway.stores.watching import Gate, Watcher
-from gateway.types import EMPTY, SHADOW, Call, Chat, Facts, Handler, Middleware, Reply, Target, Timeouts, replace
+from gateway.types import EMPTY, SHADOW, Call, Chat, Facts, Handler, Middleware, Reply, Target, Timeouts, quick, replace
 
 UNBOUNDED = float("inf")
 UNWATCHED = ("tokens", "proxy")  # how long counting takes says nothing of a chat
@@ -289,6 +289,8 @@ class Failover:
         """Return the attempt once as much of its answer is there as is to be held. Raises what went wrong before."""
         hold = self._policy.hold if call.stream else None
         wants_refusals = isinstance(call.body, Chat) and self._roster.wants("content_policy")
+        if hold is None and not wants_refusals:
+            return trial
         try:
             if hold is not None:
                 await trial.fill(hold)
@@ -307,6 +309,7 @@ class Failover:
         return trial
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class _Asking:
     """What all attempts of one call have in common."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from random import getrandbits
 
@@ -22,11 +22,13 @@ from gateway.server import cors, inputs, ranges
 from gateway.server.admission import UNQUEUED, admitted, timed
 from gateway.server.body import BodyReader
 from gateway.server.builtin import BUILTINS, HEADERS
+from gateway.server.cors import Asked
 from gateway.server.deadline import Deadline, deadline_of, kept
 from gateway.server.front import read_head
 from gateway.server.headers import receipt_headers
 from gateway.server.health import states
 from gateway.server.live import Sessions
+from gateway.server.whole import Whole
 from gateway.server.writer import StreamBroken, Writer
 from gateway.services import Services
 from gateway.snapshot import Endpoint, Snapshot
@@ -38,7 +40,6 @@ from gateway.types import EMPTY, Head, Inbound, Receipt, Reply, replace
 CLIENT_LEFT = 499  # nginx's number, for logs and metrics: there is nobody left to answer
 UNWRITTEN = frozenset({"hit", "stale", "coalesced"})
 ADMIN_PATH = "/admin/"
-Handling = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -52,27 +53,21 @@ class Gateway:
         self.in_flight = 0
         self.live = Sessions(services.metrics.live)
         self.url = ""  # as it is reached from this machine, once it is served
-        self._preflight: cors.Preflight | None = None
+        self._cors = cors.Cors()
         self.admin = Admin(services)
+        services.metrics.in_flight.set_function(lambda: self.in_flight)
         services.metrics.states.tell = lambda: states(self.snapshot.config, services)
 
-    def make_app(self) -> web.Application:
-        """Return the aiohttp application. Routing is ours: aiohttp's router cannot change after the start."""
-        app = web.Application(middlewares=[self._entry])
-        app.router.add_route("*", "/{path:.*}", _unreachable, expect_handler=_expect_nothing)
-        self._preflight = cors.set_up(app)
-        return app
-
-    @web.middleware
-    async def _entry(self, request: web.Request, handler: Handling) -> web.StreamResponse:
-        loop = asyncio.get_running_loop()
-        snapshot = self.snapshot
-        request[cors.SNAPSHOT] = snapshot
+    async def serve(self, request: Asked) -> web.StreamResponse:
+        """Answer one request, whatever it is; the answer is for aiohttp to send where that has not been done."""
+        loop, services, snapshot = asyncio.get_running_loop(), self.services, self.snapshot
+        request.snapshot = snapshot
+        if snapshot.config.server.cors.origins:
+            request.cors = self._cors
         receipt = Receipt(_request_id(request), loop.time(), snapshot.generation)
-        receipt.trace = self.services.tracing.begin(request.headers)
+        receipt.trace = services.tracing.begin(request.headers)
         status = CLIENT_LEFT
         self.in_flight += 1
-        self.services.metrics.in_flight.inc()
         try:
             response, status = await self._answer(request, snapshot, receipt)
             if self.is_draining and not response.prepared:  # else its head has said that the connection stays
@@ -80,17 +75,15 @@ class Gateway:
             return response
         finally:
             self.in_flight -= 1
-            self.services.metrics.in_flight.dec()
-            self._write_down(receipt, status, loop.time())
+            ended_s = loop.time()
+            self._write_down(receipt, status, ended_s)
             if receipt.route:
-                self.services.metrics.record(receipt, status, loop.time(), snapshot.targets)
-            self.services.seen.record(receipt, status, loop.time())
-            self.services.tracing.record(receipt, request.method, status, loop.time())
-            log_request(receipt, status, loop.time(), snapshot.config.telemetry.logs.sample)
+                services.metrics.record(receipt, status, ended_s, snapshot.targets)
+            services.seen.record(receipt, status, ended_s)
+            services.tracing.record(receipt, request.method, status, ended_s)
+            log_request(receipt, status, ended_s, snapshot.config.telemetry.logs.sample)
 
-    async def _answer(
-        self, request: web.Request, snapshot: Snapshot, receipt: Receipt
-    ) -> tuple[web.StreamResponse, int]:
+    async def _answer(self, request: Asked, snapshot: Snapshot, receipt: Receipt) -> tuple[web.StreamResponse, int]:
         """Return the answer and the status to record. Every error ends here, in the client's dialect."""
         server = snapshot.config.server
         writer = Writer(
@@ -125,7 +118,7 @@ class Gateway:
             serving = self._serve(
                 request, _with_params(head, params), endpoint, snapshot, receipt, writer, deadline=deadline
             )
-            served = await kept(deadline, serving, writer)
+            served = await (serving if deadline.is_none else kept(deadline, serving, writer))
             return served, served.status
         except StreamBroken as broken:
             receipt.error = broken.error.code
@@ -157,7 +150,7 @@ class Gateway:
 
     async def _serve(
         self,
-        request: web.Request,
+        request: Asked,
         head: Head,
         endpoint: Endpoint,
         snapshot: Snapshot,
@@ -181,7 +174,8 @@ class Gateway:
                 inbound = await read()
             else:
                 slot, inbound = await admitted(slots, receipt, deadline.whole_s, read)
-            _note_client(receipt, head)
+            if head.check_body is not None:
+                _note_client(receipt, head)
             receipt.arrived_s = asyncio.get_running_loop().time() - came_s
             call = snapshot.resolve(await decode(dialect, inbound, receipt, deadline.due), endpoint.route)
             deadline.decoded(stream=call.stream)
@@ -204,7 +198,7 @@ class Gateway:
                 if slot is not None:
                     slot.release()
 
-    async def _builtin(self, head: Head, snapshot: Snapshot, writer: Writer) -> web.Response:
+    async def _builtin(self, head: Head, snapshot: Snapshot, writer: Writer) -> Whole:
         if head.method not in ("GET", "HEAD"):
             raise MethodNotAllowed(f"{head.path} takes GET, not {head.method}", allow=("GET", "HEAD"))
         status, content_type, body = await BUILTINS[head.path](head, snapshot, self.services, self.is_draining)
@@ -214,8 +208,8 @@ class Gateway:
         )
 
     async def _administer(
-        self, request: web.Request, head: Head, snapshot: Snapshot, receipt: Receipt, writer: Writer
-    ) -> web.Response:
+        self, request: Asked, head: Head, snapshot: Snapshot, receipt: Receipt, writer: Writer
+    ) -> Whole:
         admitted = self.admin.admit(head, snapshot)
         route, client = admitted.route, admitted.client
         receipt.route, receipt.client, receipt.tenant = route.name, client.name, client.tenant
@@ -225,19 +219,16 @@ class Gateway:
         written = await asyncio.to_thread(json.dumps, answer)  # a thousand keys take a while
         return await writer.whole(route.status, "application/json", written, {"cache-control": "no-store"})
 
-    async def _preflighted(self, request: web.Request, receipt: Receipt) -> web.StreamResponse:
-        assert self._preflight is not None
+    async def _preflighted(self, request: Asked, receipt: Receipt) -> web.StreamResponse:
         try:
-            response = await self._preflight(request)
+            response = await self._cors.preflight(request)
         except web.HTTPForbidden as error:
             raise PermissionDenied(f"{error.text}; see server.cors.origins") from error
         now_s = asyncio.get_running_loop().time()
         response.headers.update(receipt_headers(receipt, now_s) | {"vary": "origin"})
         return response
 
-    async def _failed(
-        self, error: GatewayError, dialect: Dialect | None, receipt: Receipt, writer: Writer
-    ) -> web.Response:
+    async def _failed(self, error: GatewayError, dialect: Dialect | None, receipt: Receipt, writer: Writer) -> Whole:
         if dialect is None:
             body = encode_json_error(error, receipt.id)
         else:
@@ -272,16 +263,8 @@ def _with_params(head: Head, params: Mapping[str, str]) -> Head:
     return replace(head, params=params) if params else head
 
 
-def _request_id(request: web.Request) -> str:
+def _request_id(request: Asked) -> str:
     """The client's own id where it is a plain one, else a new one, which need be no secret: to ask the system for it
     would let another thread go first."""
     given = request.headers.get("x-request-id", "")
     return given if _REQUEST_ID.fullmatch(given) else f"{getrandbits(96):024x}"
-
-
-async def _unreachable(request: web.Request) -> web.StreamResponse:
-    raise RuntimeError("the entry middleware answers every request")
-
-
-async def _expect_nothing(request: web.Request) -> None:
-    """`100 Continue` is sent when the body is wanted: after the key was checked, not before."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from gateway import json
+from gateway.server.cors import Asked
 from gateway.server.headers import SERVER
 
 KEEPALIVE_S = 75.0  # longer than common balancers keep theirs (60 s), so that it is not us who closes under a request
@@ -45,6 +49,11 @@ class Connection(RequestHandler):
         elif self._head_timer is None and not self._upgraded:
             self._head_timer = self._loop.call_later(self._head_timeout_s, self._head_is_late)
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Asked for after each read of a body: only what was paused holds anything back to be parsed now."""
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
+
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_head_timer()
         super().connection_lost(exc)
@@ -80,12 +89,15 @@ class Connection(RequestHandler):
 
 
 class Listener(web.Server):
-    """aiohttp's server, making connections of ours."""
+    """aiohttp's server without an application, making connections and requests of ours.
 
-    def __init__(self, server: web.Server, head_timeout_s: float) -> None:
+    `Expect: 100-continue` is nothing to it: that is answered when the body is wanted, after the key was checked.
+    """
+
+    def __init__(self, serve: Callable[[Asked], Awaitable[web.StreamResponse]], head_timeout_s: float) -> None:
         super().__init__(
-            server.request_handler,
-            request_factory=server.request_factory,
+            serve,  # type: ignore[arg-type]  # which gets what the factory makes
+            request_factory=self._asked,
             handler_cancellation=True,  # the vendor is to stop when the client leaves
             keepalive_timeout=KEEPALIVE_S,
             max_line_size=MAX_HEAD_LINE_BYTES,
@@ -99,6 +111,16 @@ class Listener(web.Server):
     def is_busy(self) -> bool:
         """Whether anybody waits for a request to be taken, or for the rest of an answer."""
         return any(isinstance(each, Connection) and each.is_busy for each in self.connections)
+
+    def _asked(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> Asked:
+        return Asked(message, payload, protocol, writer, task, self._loop)
 
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=self._loop, head_timeout_s=self.head_timeout_s, **self._kwargs)

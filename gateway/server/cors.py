@@ -1,4 +1,7 @@
-"""CORS by aiohttp-cors, whose router adapter reads the policy from the snapshot that serves the request."""
+"""CORS by aiohttp-cors, whose router adapter reads the policy from the snapshot that serves the request.
+
+aiohttp-cors hooks into an application; ours answers nothing and has no other use.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,38 @@ from aiohttp_cors.abc import AbstractRouterAdapter
 
 from gateway.snapshot import Snapshot
 
-SNAPSHOT: web.RequestKey[Snapshot] = web.RequestKey("snapshot", Snapshot)
 _EXPOSED = "*"  # every header that was set: a page may read which provider answered it
 
 Preflight = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def set_up(app: web.Application) -> Preflight:
-    """Give `app` its CORS headers and return the handler of preflight requests."""
-    adapter = _SnapshotAdapter()
-    CorsConfig(app, router_adapter=adapter).add(app)
-    app.on_response_prepare.append(_vary)
-    assert adapter.preflight is not None
-    return adapter.preflight
+class Cors:
+    """Answers preflight requests, and gives all other answers their headers."""
+
+    def __init__(self) -> None:
+        app, adapter = web.Application(), _SnapshotAdapter()
+        CorsConfig(app, router_adapter=adapter).add(app)
+        assert adapter.preflight is not None
+        self.preflight = adapter.preflight
+        self._mark = tuple(app.on_response_prepare)
+
+    async def mark(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Add the headers that tell a browser whether the page may read this, once all others are there."""
+        for mark in self._mark:
+            await mark(request, response)
+        _vary(response)
+
+
+class Asked(web.Request):
+    """A request, from when it is known with the snapshot that serves it."""
+
+    snapshot: Snapshot | None = None
+    cors: Cors | None = None  # where pages may read the answer
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        """Where aiohttp would tell an application that a head is about to be written."""
+        if self.cors is not None:
+            await self.cors.mark(self, response)
 
 
 def is_preflight(request: web.BaseRequest) -> bool:
@@ -31,13 +53,11 @@ def is_preflight(request: web.BaseRequest) -> bool:
     return request.method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
 
 
-async def _vary(request: web.Request, response: web.StreamResponse) -> None:
+def _vary(response: web.StreamResponse) -> None:
     """Keep shared caches from giving one page's answer to another: aiohttp-cors leaves that out."""
-    snapshot = _snapshot(request)
-    if snapshot is not None and snapshot.config.server.cors.origins:
-        told = response.headers.get("vary", "")
-        if "origin" not in told:
-            response.headers["vary"] = f"{told}, origin" if told else "origin"
+    told = response.headers.get("vary", "")
+    if "origin" not in told:
+        response.headers["vary"] = f"{told}, origin" if told else "origin"
 
 
 class _SnapshotAdapter(AbstractRouterAdapter):
@@ -73,7 +93,7 @@ class _SnapshotAdapter(AbstractRouterAdapter):
 
 
 def _snapshot(request: web.Request) -> Snapshot | None:
-    return request.get(SNAPSHOT)
+    return request.snapshot if isinstance(request, Asked) else None
 
 
 def _policy(request: web.Request) -> Mapping[str, ResourceOptions]:

@@ -23,6 +23,7 @@ MAX_MS = 86_400_000
 GRACE_S = 0.02  # what waits for a vendor ends by itself at the deadline, and knows better what was late
 _WHOLE_S = ("x-request-timeout", "x-server-timeout")
 _BEGINNING_S = ("x-stainless-timeout", "x-stainless-read-timeout")
+_HEADERS = frozenset({HEADER, *_WHOLE_S, "grpc-timeout", *_BEGINNING_S})
 _SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s)?", re.ASCII)
 _GRPC = re.compile(r"(\d{1,8})([HMSmun])", re.ASCII)  # gRPC over HTTP2, `Timeout`
 _GRPC_S = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
@@ -35,6 +36,11 @@ class Deadline:
     whole_s: float
     beginning_s: float
     limit: asyncio.Timeout | None = None  # what ends a request whose time is over
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the request may take as long as it likes."""
+        return self.whole_s == self.beginning_s == math.inf
 
     def of(self, *, stream: bool) -> float:
         """Return when the answer has to be over; one that is not streamed is over as soon as it begins."""
@@ -54,6 +60,8 @@ class Deadline:
 def deadline_of(headers: Mapping[str, str], total_s: float | None, started_s: float) -> Deadline:
     """Return the deadline of a request that began at `started_s`. Raises InvalidRequest for a timeout that is none."""
     whole_s = math.inf if total_s is None else total_s
+    if headers.keys().isdisjoint(_HEADERS):
+        return Deadline(started_s + whole_s, math.inf)
     own = headers.get(HEADER)
     if own is not None:
         whole_s = min(whole_s, _own_s(own))
@@ -68,8 +76,6 @@ def deadline_of(headers: Mapping[str, str], total_s: float | None, started_s: fl
 
 async def kept(deadline: Deadline, serving: Awaitable[web.StreamResponse], writer: Writer) -> web.StreamResponse:
     """Return what is served, or end it after the deadline. Raises DeadlineExceeded, or StreamBroken after the head."""
-    if deadline.whole_s == deadline.beginning_s == math.inf:
-        return await serving
     limit = deadline.limit = asyncio.timeout_at(deadline.whole_s + GRACE_S if deadline.whole_s < math.inf else None)
     try:
         async with limit:

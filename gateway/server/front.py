@@ -18,6 +18,7 @@ MAX_HOPS = 4  # gateways behind gateways; more is a loop through several of them
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _TARGET = re.compile(r"/[!$&'()*+,\-./:;=@_~%A-Za-z0-9]*(?:\?[!$&'()*+,\-./:;=?@_~%A-Za-z0-9\[\]|{}\"<>^`]*)?")
 _AMBIGUOUS_PATH = re.compile(r"//|/\.{1,2}(?:/|$)|%(?:2e|2f|5c|00|0a|0d|25)|%(?![0-9a-f]{2})", re.IGNORECASE)
+_LENGTH = re.compile(r"0|[1-9][0-9]*")
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
@@ -40,7 +41,7 @@ def read_head(request: web.BaseRequest, request_id: str, instance: str) -> Head:
         id=request_id,
         method=request.method,
         path=path,
-        query=dict(parse_qsl(query, keep_blank_values=True)),
+        query=dict(parse_qsl(query, keep_blank_values=True)) if query else {},
         raw_query=query,
         headers=headers,
         remote=request.remote or "",
@@ -48,26 +49,28 @@ def read_head(request: web.BaseRequest, request_id: str, instance: str) -> Head:
 
 
 def _headers(request: web.BaseRequest) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in request.headers.items():
-        name = name.lower()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    if len(headers) < len(request.headers):  # some are repeated
+        headers = {name: ", ".join(request.headers.getall(name)) for name in headers}
     return headers
 
 
 def _check_framing(request: web.BaseRequest, headers: dict[str, str]) -> None:
-    host = request.headers.getall("host", [])
-    if request.version == HttpVersion11 and len(host) != 1:
-        raise InvalidRequest(f"HTTP/1.1 wants one Host header; there are {len(host)}")
-    if host and not _HOST.fullmatch(host[0]):
+    given = request.headers
+    hosts = given.getall("host") if "host" in headers else []
+    if request.version == HttpVersion11 and len(hosts) != 1:
+        raise InvalidRequest(f"HTTP/1.1 wants one Host header; there are {len(hosts)}")
+    if hosts and not _HOST.fullmatch(hosts[0]):
         raise InvalidRequest("the Host header must be a host name with an optional port")
-    encodings = [value.strip().lower() for value in request.headers.getall("transfer-encoding", [])]
-    if encodings and (request.version == HttpVersion10 or encodings != ["chunked"]):
-        raise InvalidRequest("Transfer-Encoding must be 'chunked' alone, over HTTP/1.1")
-    lengths = request.headers.getall("content-length", [])
+    encodings = []
+    if "transfer-encoding" in headers:
+        encodings = [value.strip().lower() for value in given.getall("transfer-encoding")]
+        if request.version == HttpVersion10 or encodings != ["chunked"]:
+            raise InvalidRequest("Transfer-Encoding must be 'chunked' alone, over HTTP/1.1")
+    lengths = given.getall("content-length") if "content-length" in headers else []
     if len(lengths) > 1 or (lengths and encodings):
         raise InvalidRequest("give the body's length once: Content-Length or Transfer-Encoding, not both")
-    if lengths and (not lengths[0].isascii() or not lengths[0].isdigit() or str(int(lengths[0])) != lengths[0]):
+    if lengths and not _LENGTH.fullmatch(lengths[0]):
         raise InvalidRequest("Content-Length must be a plain decimal number")
     if headers.get("content-encoding", "identity") != "identity":
         raise InvalidRequest("a compressed body is not taken; send it without Content-Encoding")

@@ -16,31 +16,31 @@ def receipt_headers(receipt: Receipt, now_s: float) -> dict[str, str]:
     headers = {"server": SERVER, "x-request-id": receipt.id, "x-gateway-config": receipt.generation}
     if receipt.route:
         headers["x-gateway-route"] = receipt.route
-    headers |= _timing(receipt, now_s)
+    _tell_timing(headers, receipt, now_s)
     last = receipt.last
     if last is not None:
         provider, _, model = last.target.partition("/")
         headers["x-gateway-provider"] = provider
         headers["x-gateway-model"] = model
-        headers["x-gateway-attempts"] = str(sum(attempt.was_asked for attempt in receipt.attempts))
+        headers["x-gateway-attempts"] = str(sum([attempt.was_asked for attempt in receipt.attempts]))
     if receipt.cache != "off":
         headers["x-gateway-cache"] = receipt.cache
     if any(attempt.is_unpriced for attempt in receipt.attempts):
         headers["x-gateway-cost"] = "unknown"
     elif receipt.cost_nano_usd is not None:
         headers["x-gateway-cost-usd"] = f"{receipt.cost_nano_usd / NANO_USD:.9f}"
-    return headers | receipt.headers
+    headers.update(receipt.headers)
+    return headers
 
 
-def _timing(receipt: Receipt, now_s: float) -> dict[str, str]:
+def _tell_timing(headers: dict[str, str], receipt: Receipt, now_s: float) -> None:
     upstream_s = _upstream_s(receipt, now_s)
-    queued_s = receipt.queued_s + sum(attempt.queued_s for attempt in receipt.attempts)
+    queued_s = receipt.queued_s + sum([attempt.queued_s for attempt in receipt.attempts])
     overhead_ms = max(0.0, now_s - receipt.started_s - upstream_s - queued_s) * 1000
     queued = f"queue;dur={queued_s * 1000:.2f}, " if queued_s >= MIN_QUEUED_S else ""
-    return {
-        "x-gateway-overhead-ms": f"{overhead_ms:.2f}",
-        "server-timing": f"gateway;dur={overhead_ms:.2f}, {queued}upstream;dur={upstream_s * 1000:.2f}",
-    }
+    overhead = f"{overhead_ms:.2f}"
+    headers["x-gateway-overhead-ms"] = overhead
+    headers["server-timing"] = f"gateway;dur={overhead}, {queued}upstream;dur={upstream_s * 1000:.2f}"
 
 
 def _upstream_s(receipt: Receipt, now_s: float) -> float:

@@ -135,27 +135,21 @@ async def first_key(services: Services) -> str | None:
 
 
 def make_runner(gateway: Gateway) -> Runner:
-    """Return what runs the gateway's application; `setup` it, then start a site on it."""
-    return Runner(gateway.make_app(), gateway.snapshot.config.server.head_timeout_s)
+    """Return what runs the gateway; `setup` it, then start a site on it."""
+    return Runner(Listener(gateway.serve, gateway.snapshot.config.server.head_timeout_s))
 
 
-def base_url(runner: web.AppRunner) -> str:
+def base_url(runner: Runner) -> str:
     """Return the URL of the first address that a started runner listens on, as it is reached from this machine."""
     return url_of(runner.addresses[0])
 
 
-class Runner(web.AppRunner):
-    """aiohttp's runner with connections of ours. `listener` is there from `setup` on."""
+class Runner(web.ServerRunner):
+    """aiohttp's runner of a listener."""
 
-    listener: Listener
-
-    def __init__(self, app: web.Application, head_timeout_s: float) -> None:
-        super().__init__(app, handle_signals=False, shutdown_timeout=CUT_S)
-        self._head_timeout_s = head_timeout_s
-
-    async def _make_server(self) -> web.Server:
-        self.listener = Listener(await super()._make_server(), self._head_timeout_s)
-        return self.listener
+    def __init__(self, listener: Listener) -> None:
+        super().__init__(listener, shutdown_timeout=CUT_S)
+        self.listener = listener
 
 
 def _sites(runner: Runner, server: Server, link: Link | None) -> list[web.BaseSite]:

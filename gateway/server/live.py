@@ -64,7 +64,7 @@ class Sessions:
 
     async def serve(
         self,
-        request: web.Request,
+        request: web.BaseRequest,
         head: Head,
         endpoint: Endpoint,
         snapshot: Snapshot,
@@ -96,7 +96,7 @@ class Sessions:
             return await self._last_words(session, call.id)
 
     async def _begin(
-        self, request: web.Request, head: Head, endpoint: Endpoint, snapshot: Snapshot, begun: tuple[Call, Reply]
+        self, request: web.BaseRequest, head: Head, endpoint: Endpoint, snapshot: Snapshot, begun: tuple[Call, Reply]
     ) -> tuple[web.StreamResponse, int]:
         """Upgrade, and run the session. Whatever becomes of it, its reply is closed."""
         call, reply = begun
@@ -151,7 +151,7 @@ def _check_handshake(head: Head) -> None:
         raise InvalidRequest("a WebSocket handshake needs 'Sec-WebSocket-Key'")
 
 
-def _offered(request: web.Request) -> tuple[str, ...]:
+def _offered(request: web.BaseRequest) -> tuple[str, ...]:
     """Return the subprotocols that the client offers."""
     words = ",".join(request.headers.getall("sec-websocket-protocol", [])).split(",")
     return tuple(word.strip() for word in words if word.strip())
@@ -166,7 +166,7 @@ def _with_key(head: Head, key: str) -> Head:
 
 
 async def _upgrade(
-    request: web.Request, head: Head, receipt: Receipt, protocol: str, limits: LiveLimits
+    request: web.BaseRequest, head: Head, receipt: Receipt, protocol: str, limits: LiveLimits
 ) -> tuple[web.StreamResponse, Socket]:
     """Answer 101, and take the connection over."""
     headers: dict[str, Any] = receipt_headers(receipt, asyncio.get_running_loop().time()) | {

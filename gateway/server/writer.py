@@ -13,6 +13,7 @@ from gateway.errors import GatewayError
 from gateway.flow import Flow
 from gateway.server.headers import receipt_headers
 from gateway.server.watch import Watch
+from gateway.server.whole import Whole
 from gateway.types import EMPTY, Receipt, Rendered
 
 _THREAD_BYTES = 262_144  # compressing more than this takes over a millisecond: not on the loop
@@ -76,16 +77,16 @@ class Writer:
             watch.stop()
         return response
 
-    async def whole(self, status: int, content_type: str, body: bytes, more: Mapping[str, str] = EMPTY) -> web.Response:
+    async def whole(self, status: int, content_type: str, body: bytes, more: Mapping[str, str] = EMPTY) -> Whole:
         """Return a whole answer, for aiohttp to send."""
         headers = {**self._headers(content_type), **more}
         if self._can_gzip(content_type, body):
             headers["content-encoding"] = "gzip"
             headers["vary"] = "accept-encoding"
             body = await _compress(body)
-        return web.Response(status=status, headers=headers, body=body)
+        return Whole(status, headers, body)
 
-    async def error(self, error: GatewayError, body: bytes) -> web.Response:
+    async def error(self, error: GatewayError, body: bytes) -> Whole:
         """Return an error's answer, with what tells a client when to come back."""
         response = await self.whole(error.status, "application/json", body)
         if error.retry_after_s is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, InfoMetricFamily
@@ -23,6 +24,7 @@ KEY = "of a key"  # a limit that is not in the configuration
 
 Family = CounterMetricFamily | InfoMetricFamily | HistogramMetricFamily
 _PARTS = ("cached_input_tokens", "cache_write_tokens", "reasoning_tokens", "input_audio_tokens", "output_audio_tokens")
+_parts_of = attrgetter(*_PARTS)
 _LABELS = tuple(NAMES[fact][0].replace(".", "_") for fact in ("operation", "provider", "model"))
 
 
@@ -167,9 +169,11 @@ def _add(used: _Used, units: Units) -> None:
     if units.output_tokens:
         used.output.add(units.output_tokens)
     if units.input_tokens or units.output_tokens:
-        for part in _PARTS:
-            if number := getattr(units, part):
-                used.units.add(part, number)
+        parts = _parts_of(units)
+        if any(parts):
+            for part, number in zip(_PARTS, parts, strict=True):
+                if number:
+                    used.units.add(part, number)
     if units.characters:
         used.units.add("characters", units.characters)
     if units.audio_seconds:

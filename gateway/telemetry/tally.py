@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+import prometheus_client
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 # As the conventions for generative AI have them.
@@ -46,6 +50,82 @@ class Counts(dict[Any, float]):
 
     def add(self, labels: Any, number: float = 1) -> None:
         self[labels] = self.get(labels, 0) + number
+
+
+class Counter(Collector):
+    """Stands for the library's own, and says what that would; but to count takes no lock and looks up no child."""
+
+    def __init__(self, name: str, text: str, labels: Sequence[str], registry: CollectorRegistry) -> None:
+        self._name = name
+        self._text = text
+        self._labels = labels
+        self._counts = Counts()
+        self._began = _Began()
+        registry.register(self)
+
+    def add(self, *labels: str, number: float = 1) -> None:
+        counts = self._counts
+        if labels in counts:
+            counts[labels] += number
+        else:
+            self._began.note(labels)
+            counts[labels] = number
+
+    def describe(self) -> list[Any]:
+        return []  # so that registering it asks for nothing
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(self._name, self._text, labels=self._labels)
+        for labels, number in tuple(self._counts.items()):
+            family.add_metric(labels, number, created=self._began.get(labels))
+        yield family
+
+
+class Histogram(Collector):
+    """As `Counter`, of sizes."""
+
+    def __init__(
+        self, name: str, text: str, labels: Sequence[str], bounds: Sequence[float], registry: CollectorRegistry
+    ) -> None:
+        self._name = name
+        self._text = text
+        self._labels = labels
+        self._bounds = bounds
+        self._tallies: dict[tuple[str, ...], Tally] = {}
+        self._began = _Began()
+        registry.register(self)
+
+    def add(self, *labels: str, size: float) -> None:
+        tally = self._tallies.get(labels)
+        if tally is None:
+            self._began.note(labels)
+            tally = self._tallies[labels] = Tally(self._bounds)
+        tally.add(size)
+
+    def describe(self) -> list[Any]:
+        return []
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        family = HistogramMetricFamily(self._name, self._text, labels=self._labels)
+        for labels, tally in tuple(self._tallies.items()):
+            family.add_metric(labels, tally.buckets(), tally.sum)
+            if (began := self._began.get(labels)) is not None:
+                family.add_sample(f"{self._name}_created", dict(zip(self._labels, labels, strict=True)), began)
+        yield family
+
+
+class _Began(dict[Any, float]):
+    """When each set of labels was first counted, in seconds of the epoch; nothing where the library is told not to
+    show that (PROMETHEUS_DISABLE_CREATED_SERIES)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        [family] = prometheus_client.Counter("any", "Any.", registry=None).collect()
+        self._is_shown = any(sample.name.endswith("_created") for sample in family.samples)
+
+    def note(self, labels: Any) -> None:
+        if self._is_shown:
+            self[labels] = time.time()
 
 
 def counter(name: str, text: str, labels: Sequence[str], counts: Mapping[Any, float]) -> CounterMetricFamily:

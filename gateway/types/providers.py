@@ -173,10 +173,10 @@ class Target:
     model: Model
     voices: Mapping[str, str] = EMPTY
     place: Place | None = None  # None: its model says no more than an order
+    name: str = field(init=False, repr=False, compare=False)  # which a call asks for ten times
 
-    @property
-    def name(self) -> str:
-        return f"{self.provider.name}/{self.model.name}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", f"{self.provider.name}/{self.model.name}")
 
     @property
     def breaker(self) -> BreakerPolicy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from gateway.errors import UpstreamCut, UpstreamUnreachable
 from gateway.types import UpstreamRequest, UpstreamResponse
@@ -32,10 +33,7 @@ class HttpTransport:
         It raises UpstreamUnreachable, UpstreamCut, UpstreamMalformed, and what reading an upload raises.
         """
 
-        async def send(request: UpstreamRequest) -> UpstreamResponse:
-            return await self._send(request, connect_s)
-
-        return send
+        return partial(self._send, connect_s=connect_s)
 
     def warm(self, counts: Mapping[str, int]) -> None:
         """Keep so many idle connections open to where these URLs lead."""

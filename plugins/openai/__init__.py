@@ -6,14 +6,24 @@ Wire format: vendors.md 1, read from the official package 3.54.0 on 2026-11-23.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.plugin import Inline, Worker
-from gateway.types import Call, Chat, Event, Live, Operation, Target, Thinking, UpstreamRequest, UpstreamResponse
+from gateway.types import (
+    Call,
+    Chat,
+    Event,
+    Live,
+    Operation,
+    Target,
+    Thinking,
+    UpstreamRequest,
+    UpstreamResponse,
+    replace,
+)
 
 from . import chat, chat_answer, embeddings, live, responses, responses_answer, speech, transcription
 from .errors import parse_error

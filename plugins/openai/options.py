@@ -120,7 +120,7 @@ def option(target: Target, name: str, default: Any = None) -> Any:
 
 def api_for(call: Call, target: Target) -> Api:
     """Return which endpoint serves a chat."""
-    api = option(target, "api", "chat")
+    api = target.model.options.get("api") or target.provider.options.get("api", "chat")
     if api == "both":
         return "responses" if call.dialect == "openai.responses" else "chat"
     return "responses" if api == "responses" else "chat"

@@ -56,7 +56,7 @@ def bookkeeping(value: Any) -> dict[str, Any]:
 
 
 def count(value: Any) -> int:
-    return int(number(value))
+    return value if type(value) is int and 0 <= value <= MAX_NUMBER else int(number(value))
 
 
 def number(value: Any) -> float:

@@ -16,6 +16,7 @@ import pytest
 from aiohttp import web
 
 from gateway.server.app import Gateway
+from gateway.server.cors import Asked
 from tests.harness import ROUTES, SANDBOX, Inside, inside
 from tests.proofs.stepping import Interrupted, cancel
 from tests.stores.entries import asked, rows, sums_are_those_of_the_rows
@@ -45,10 +46,9 @@ class Interrupter:
 def interrupter(monkeypatch: pytest.MonkeyPatch) -> Interrupter:
     """Stand between the server and every request that has a body."""
     wanted = Interrupter()
-    entry = Gateway._entry
+    serve = Gateway.serve
 
-    @web.middleware
-    async def interrupted(self: Gateway, request: web.Request, handler: Any) -> web.StreamResponse:
+    async def interrupted(self: Gateway, request: Asked) -> web.StreamResponse:
         def happen() -> None:
             if wanted.how == "cancelled":
                 cancel()
@@ -58,15 +58,15 @@ def interrupter(monkeypatch: pytest.MonkeyPatch) -> Interrupter:
                 request.transport.abort()
 
         if not wanted.how:
-            return await entry(self, request, handler)
-        stepped = Interrupted(entry(self, request, handler), wanted.at, happen)
+            return await serve(self, request)
+        stepped = Interrupted(serve(self, request), wanted.at, happen)
         try:
             async with asyncio.timeout(None) as limit:
                 return await stepped  # type: ignore[no-any-return]
         finally:
             wanted.happened = stepped.has_happened
 
-    monkeypatch.setattr(Gateway, "_entry", interrupted)
+    monkeypatch.setattr(Gateway, "serve", interrupted)
     return wanted
 
 

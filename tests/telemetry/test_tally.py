@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    enable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
@@ -60,3 +69,27 @@ def test_one_label_needs_no_tuple() -> None:
     counted.add(0.1)
     registry.register(One(tally.histogram("name", "Text.", ("route",), {"POST /x": counted})))
     assert b'name_bucket{le="0.25",route="POST /x"} 1.0' in generate_latest(registry)
+
+
+@pytest.mark.parametrize("shows_begin", [True, False])
+def test_counters_and_histograms_say_all_that_the_librarys_own_would(
+    monkeypatch: pytest.MonkeyPatch, shows_begin: bool
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: 12.5)
+    if not shows_begin:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+    try:
+        theirs, ours = CollectorRegistry(), CollectorRegistry()
+        their_count = Counter("calls", "Text.", ("route", "status"), registry=theirs)
+        their_size = Histogram("took_seconds", "Text.", ("route",), buckets=BOUNDS, registry=theirs)
+        our_count = tally.Counter("calls", "Text.", ("route", "status"), ours)
+        our_size = tally.Histogram("took_seconds", "Text.", ("route",), BOUNDS, ours)
+        for route, status, number, size in (("a", "200", 1, 0.1), ("b", "200", 2.5, 20.0), ("a", "200", 1, 0.25)):
+            their_count.labels(route, status).inc(number)
+            our_count.add(route, status, number=number)
+            their_size.labels(route).observe(size)
+            our_size.add(route, size=size)
+        assert generate_latest(ours) == generate_latest(theirs)
+        assert (b"_created" in generate_latest(ours)) == shows_begin
+    finally:
+        enable_created_metrics()  # type: ignore[no-untyped-call]
