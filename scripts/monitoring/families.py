@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.registry import Collector
 
 from gateway.server.gathering import of_workers
 from gateway.stores.slots import WAIT_BUCKETS_S
+from gateway.telemetry import tally
 from gateway.telemetry.live import LiveMetrics
 from gateway.telemetry.measures import Measures
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.slots import SlotMetrics
-from gateway.telemetry.states import StateMetrics, States
+from gateway.telemetry.states import States
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,11 @@ def _declared(metrics: Metrics | LiveMetrics) -> Iterator[Family]:
         if isinstance(one, MetricWrapperBase):
             (described,) = one.describe()
             yield Family(described.name, described.type, described.documentation, tuple(one._labelnames))
+        elif isinstance(one, tally.Counter | tally.Histogram):
+            yield from _collected(one)
 
 
-def _collected(collector: Measures | SlotMetrics | StateMetrics) -> Iterator[Family]:
+def _collected(collector: Collector) -> Iterator[Family]:
     each: Any
     for each in collector.collect():
         yield Family(each.name, each.type, each.documentation, tuple(each._labelnames))
