@@ -17,6 +17,16 @@ settings.register_profile("gateway", deadline=None)
 settings.load_profile("gateway")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a mark that does not stand in the test's own file: scripts/test would not find it."""
+    texts: dict[Path, str] = {}
+    for item in items:
+        for name in ("slow", "alone"):
+            if item.get_closest_marker(name) is not None:
+                text = texts.setdefault(item.path, item.path.read_text())
+                assert f"pytest.mark.{name}" in text, f"{item.nodeid}: write pytest.mark.{name} in the file itself"
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A server for all tests of this process; each takes a database of its own."""
