@@ -213,6 +213,7 @@ class Flow(Generic[T]):
                 end(error)
             except BaseException as other:
                 error = other
+        self._sees, self._ends, self._told = [], [], 0  # who observes holds what holds this: no work for the collector
         if error is not None and error is not given:
             raise error
 

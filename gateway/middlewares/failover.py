@@ -133,32 +133,35 @@ class Failover:
         loop, course = asyncio.get_running_loop(), asking.course
         diverted: set[Fault] = set()
         last: GatewayError | None = None
-        while (step := await self._next(call, course, is_first=last is None)) is not None:
-            if step.at_s > loop.time():
-                await asyncio.sleep(step.at_s - loop.time())
-                if self._roster.shut(call, step.target) is not None:
-                    course.drop(step.target)
-                    continue
-            try:
-                trial = await self._opened(call, step, asking)
-                return await self._held(call, trial, course), call
-            except GatewayError as error:
-                last = error
-            fault = _fault(last)
-            if fault is not None and fault not in diverted:
-                diverted.add(fault)
-                fallback = self._roster.fallback(call, fault)
-                if fallback is not None:
-                    call, targets = self._roster.diverted(call, fallback, fault)
-                    course.divert(targets)
-                    continue
-            if not course.goes_on(last) or loop.time() >= min(call.deadline_s, call.content_by_s):
-                raise last  # after the deadline there is nobody to answer in time
-        if last is None:
-            raise UpstreamUnavailable(f"nobody is left to serve {call.model!r}; try again later")
-        if last.can_retry:
-            call.receipt.unretried = course.unretried
-        raise last
+        try:
+            while (step := await self._next(call, course, is_first=last is None)) is not None:
+                if step.at_s > loop.time():
+                    await asyncio.sleep(step.at_s - loop.time())
+                    if self._roster.shut(call, step.target) is not None:
+                        course.drop(step.target)
+                        continue
+                try:
+                    trial = await self._opened(call, step, asking)
+                    return await self._held(call, trial, course), call
+                except GatewayError as error:
+                    last = error
+                fault = _fault(last)
+                if fault is not None and fault not in diverted:
+                    diverted.add(fault)
+                    fallback = self._roster.fallback(call, fault)
+                    if fallback is not None:
+                        call, targets = self._roster.diverted(call, fallback, fault)
+                        course.divert(targets)
+                        continue
+                if not course.goes_on(last) or loop.time() >= min(call.deadline_s, call.content_by_s):
+                    raise last  # after the deadline there is nobody to answer in time
+            if last is None:
+                raise UpstreamUnavailable(f"nobody is left to serve {call.model!r}; try again later")
+            if last.can_retry:
+                call.receipt.unretried = course.unretried
+            raise last
+        finally:
+            last = None  # its trace holds this frame: no circle
 
     async def _following(self, broken: Trial, error: GatewayError, call: Call, asking: _Asking) -> Trial | None:
         """Return an attempt at one of the other targets that goes on where an answer broke off; None: nobody can."""
