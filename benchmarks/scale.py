@@ -18,6 +18,8 @@ from gateway.types import Scopes
 TITLE = "Many routes, many keys"
 ROUTES, KEYS = 10_000, 100_000
 KEPT = 0.97
+INCLUDED = "teams-*.yaml"
+A_FILE = 2_000  # routes: a file may have a mebibyte
 SLICES, FOR_S = 3, 1.0  # many short turns: a neighbour that comes and goes then meets all of them
 
 
@@ -26,13 +28,17 @@ def measure(options: Options) -> Section:
     with scratch() as folder, ExitStack() as stack:
         core = processes.cores()
         mock = stack.enter_context(subjects.nginx("mock", folder, core=core.load))
-        wanted = {"one": subjects.GOVERNED, "routes": with_routes(routes), "keys": subjects.GOVERNED}
         running = {}
-        for name, text in wanted.items():
+        for name in ("one", "routes", "keys"):
             place = inside(folder, name)
+            if name == "routes":
+                add_routes(place, routes)
             if name == "keys":
                 add_keys(place, keys)
-            start = subjects.gateway(name, place, mock.port, text, core=core.subject)
+            text = subjects.GOVERNED.replace("version: 1\n", f"version: 1\ninclude: ['{INCLUDED}']\n", 1)
+            start = subjects.gateway(
+                name, place, mock.port, text if name == "routes" else subjects.GOVERNED, core=core.subject
+            )
             running[name] = stack.enter_context(start)
             subjects.check(running[name])
         found = rounds.run({name: partial(cost, subject, folder, FOR_S) for name, subject in running.items()})
@@ -47,12 +53,14 @@ def measure(options: Options) -> Section:
     return Section("scale", TITLE, rows, rounds.warnings())
 
 
-def with_routes(count: int) -> str:
-    """Return the governed routes and so many more, each with limits of its own."""
-    more = (
-        f"  - {{path: /team-{number}/chat, dialect: openai.chat, {subjects.QUOTA}}}" for number in range(count - 1)
-    )  # fmt: skip
-    return subjects.GOVERNED + "\n".join(more) + "\n"
+def add_routes(folder: Path, count: int) -> None:
+    """Write so many routes, with the one that is asked, into files to include, each with limits of its own."""
+    more = [
+        f"  - {{path: /team-{number}/chat, dialect: openai.chat, {subjects.QUOTA}}}\n" for number in range(count - 1)
+    ]  # fmt: skip
+    for start in range(0, len(more), A_FILE):
+        text = "".join(["version: 1\nroutes:\n", *more[start : start + A_FILE]])
+        (folder / INCLUDED.replace("*", str(start))).write_text(text)
 
 
 def add_keys(folder: Path, count: int) -> None:
