@@ -7,15 +7,13 @@ it all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.dialects.deepgram_live import error_frame, offered_key
+from gateway.dialects.deepgram_live import DeepgramLive, error_frame
 from gateway.dialects.live import (
     MAX_CHANNELS,
     MAX_RATE_HZ,
-    NotRendered,
     Taken,
     Talk,
     message_of,
@@ -25,7 +23,6 @@ from gateway.dialects.live import (
     whole_number,
     yes_or_no,
 )
-from gateway.dialects.openai_errors import encode_json_error
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Ask, Call, Done, Event, Frame, Heard, Inbound, Live, Operation, Told
 
@@ -33,7 +30,7 @@ REPEATED = frozenset({"keyterm", "keywords", "redact", "replace", "search", "tag
 _ELSEWHERE = ("callback", "callback_method")  # results that are posted to somebody are no answer
 
 
-class DeepgramListenLive(NotRendered):
+class DeepgramListenLive(DeepgramLive):
     name = "deepgram.listen_live"
     operation: Operation = "transcription"
     takes_form = False
@@ -56,14 +53,8 @@ class DeepgramListenLive(NotRendered):
             raise InvalidRequest(f"'sample_rate' is required with encoding={live.encoding}", param="sample_rate")
         return Ask(query.get("model", ""), live, stream=True)
 
-    def subprotocol(self, offered: Sequence[str]) -> tuple[str, str]:
-        return offered_key(offered)
-
     def talk(self, call: Call) -> Talk:
         return ListenTalk(call)
-
-    def encode_error(self, error: GatewayError, request_id: str, *, started: bool) -> bytes:
-        return error_frame(error).data if started else encode_json_error(error, request_id)
 
 
 class ListenTalk:

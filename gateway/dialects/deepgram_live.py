@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.dialects.live import text_frame
+from gateway.dialects.live import NotRendered, text_frame
+from gateway.dialects.openai_errors import encode_json_error
 from gateway.errors import GatewayError
 from gateway.types import Frame
 
 _SCHEMES = ("token", "bearer")
+
+
+class DeepgramLive(NotRendered):
+    def subprotocol(self, offered: Sequence[str]) -> tuple[str, str]:
+        return offered_key(offered)
+
+    def encode_error(self, error: GatewayError, request_id: str, *, started: bool) -> bytes:
+        return error_frame(error).data if started else encode_json_error(error, request_id)
 
 
 def offered_key(offered: Sequence[str]) -> tuple[str, str]:

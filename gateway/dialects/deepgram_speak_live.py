@@ -7,13 +7,11 @@ binary messages without a head, `Metadata`, `Flushed`, `Cleared` and `Warning` a
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
-from gateway.dialects.deepgram_live import error_frame, offered_key
+from gateway.dialects.deepgram_live import DeepgramLive, error_frame
 from gateway.dialects.live import (
     MAX_RATE_HZ,
-    NotRendered,
     Taken,
     Talk,
     message_of,
@@ -22,7 +20,6 @@ from gateway.dialects.live import (
     text_frame,
     whole_number,
 )
-from gateway.dialects.openai_errors import encode_json_error
 from gateway.errors import GatewayError, InvalidRequest, WrongFrame
 from gateway.types import Ask, Call, Event, Frame, Inbound, Live, Operation, Say, Told
 
@@ -33,7 +30,7 @@ _SPEEDS = (0.25, 4.0)
 _VOICE = re.compile(r"(aura(?:-2)?)-[a-z]{2,40}-[a-z]{2}")
 
 
-class DeepgramSpeakLive(NotRendered):
+class DeepgramSpeakLive(DeepgramLive):
     name = "deepgram.speak_live"
     operation: Operation = "speech"
     takes_form = False
@@ -58,14 +55,8 @@ class DeepgramSpeakLive(NotRendered):
         )
         return Ask(voice[1] if voice else model, live, stream=True)
 
-    def subprotocol(self, offered: Sequence[str]) -> tuple[str, str]:
-        return offered_key(offered)
-
     def talk(self, call: Call) -> Talk:
         return SpeakTalk(call)
-
-    def encode_error(self, error: GatewayError, request_id: str, *, started: bool) -> bytes:
-        return error_frame(error).data if started else encode_json_error(error, request_id)
 
 
 class SpeakTalk:
