@@ -23,6 +23,7 @@ from benchmarks import (
     overload,
     reload,
     run,
+    scale,
     telemetry,
     translate,
 )
@@ -39,6 +40,7 @@ from benchmarks.rig import (
     wire,
     wrk,
 )
+from gateway.config.yaml import MAX_FILE_BYTES
 
 
 async def test_what_translating_costs_is_measured_for_every_pair(capsys: pytest.CaptureFixture[str]) -> None:
@@ -336,3 +338,10 @@ def test_every_scenario_is_a_command_and_a_section() -> None:
         assert callable(import_module(f"benchmarks.{name}").measure)
     assert all((processes.ROOT / "benchmarks" / f"{name}.py").exists() for name in run.PRINTED)
     assert {*run.RIG, *run.PRINTED, "unary_peers"} == set(run.ORDER)
+
+
+def test_ten_thousand_routes_are_in_files_that_may_be_read(tmp_path: Path) -> None:
+    scale.add_routes(tmp_path, scale.ROUTES)
+    files = sorted(tmp_path.glob(scale.INCLUDED))
+    assert max(file.stat().st_size for file in files) <= MAX_FILE_BYTES
+    assert sum(file.read_text().count("- {path: ") for file in files) == scale.ROUTES - 1

@@ -164,3 +164,19 @@ async def test_too_many_at_once_are_not_kept(redis: RedisServer) -> None:
         kept = await asyncio.gather(*(one.store.put(key(str(n)), fresh("a")) for n in range(MAX_WRITING + 5)))
         assert kept[MAX_WRITING:] == [False] * 5
         assert any(kept)
+
+
+async def test_a_last_beat_as_it_ends_does_not_bring_it_back() -> None:
+    """redis-py takes a cancellation for a timeout of its own, so that a beat may end well after it was told to stop."""
+    process = Process()
+
+    async def beat() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            process.store.is_here = True
+
+    process.store._url, process.store._task = "redis://127.0.0.1:1/0", asyncio.create_task(beat())
+    await asyncio.sleep(0)
+    await process.store.use("")
+    assert not process.store.is_here

@@ -288,3 +288,22 @@ async def test_whatever_ails_redis_requests_are_served_by_their_share(server: Re
 async def test_how_many_processes_live_is_known_to_each(server: RedisServer) -> None:
     async with limiters(server, 3) as three:
         await until(lambda: [limiter.shared.living for limiter in three] == [3, 3, 3])
+
+
+async def test_a_last_beat_as_it_ends_does_not_bring_it_back() -> None:
+    """redis-py takes a cancellation for a timeout of its own, so that a beat may end well after it was told to stop."""
+    limiter = Limiter(time.time)
+    shared = limiter.shared
+
+    async def beat() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            shared._is_here = True
+
+    shared._url, shared._task = "redis://127.0.0.1:1/0", asyncio.create_task(beat())
+    await asyncio.sleep(0)
+    shared.use("")
+    await shared.settled(5.0)
+    assert not shared.is_here
+    await limiter.aclose()
