@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from gateway.server.watch import _chunk
 from tests.harness import Inside, inside
 from tests.test_openai_client import VENDOR, VENDOR_ROUTES
 from tests.upstream.raw_server import Connection, raw_server
@@ -59,6 +60,11 @@ async def test_events_that_came_together_are_chunks_of_their_own(tmp_path: Path)
             body = await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 5)
             writer.close()
     assert body == b"".join(map(chunk, [*events, DONE])) + b"0\r\n\r\n"
+
+
+def test_a_piece_of_nothing_ends_no_answer() -> None:
+    """A chunk of no bytes is HTTP's last one."""
+    assert (_chunk(b""), _chunk(b"so")) == (b"", b"2\r\nso\r\n")
 
 
 async def test_a_client_of_http_1_0_gets_the_bytes_without_chunks(tmp_path: Path) -> None:
