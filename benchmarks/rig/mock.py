@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import random
 import socket
 import struct
 from collections.abc import Callable
@@ -52,7 +53,7 @@ class Beat:
 class Mock(asyncio.Protocol):
     options: ClassVar[argparse.Namespace]
     beat: ClassVar[Beat]
-    requests: ClassVar[int] = 0
+    dice: ClassVar[random.Random] = random.Random(1)  # faults in a row would be an outage, which opens the breaker
     whole: ClassVar[bytes] = wire.answer(wire.ANSWER.encode())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -77,8 +78,7 @@ class Mock(asyncio.Protocol):
             self._answer()
 
     def _answer(self) -> None:
-        Mock.requests += 1
-        if self.options.faults and (fault := self.requests % self.options.faults) < len(FAULTS):
+        if self.options.faults and (fault := self.dice.randrange(self.options.faults)) < len(FAULTS):
             FAULTS[fault](self)
         elif b"/audio/speech" in self._inbox.head:
             self._speak()
