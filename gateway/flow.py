@@ -7,7 +7,7 @@ whoever takes has no room. `docs/decisions/0025-cheaper-streams.md` has the figu
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 S = TypeVar("S")
@@ -20,6 +20,8 @@ Take = Callable[[Sequence[T]], bool]
 See = Callable[[T], None]  # observes what goes by, before those who observe it later
 # Hears, once, that no more comes: None after the last item. What it raises stands in the place of the error.
 End = Callable[[BaseException | None], None]
+
+_NOTHING: Iterator[Any] = iter(())
 
 
 class Stage(Protocol[Given, Made]):
@@ -36,6 +38,8 @@ class Stage(Protocol[Given, Made]):
 
 class Each(Generic[S, T]):
     """A stage for which every piece stands by itself."""
+
+    __slots__ = ("feed",)
 
     is_over = False
 
@@ -64,15 +68,17 @@ class Fault:
 class Flow(Generic[T]):
     """An iterator of what a stage makes of a source. For one reader."""
 
+    __slots__ = ("_again", "_ends", "_fault", "_is_last", "_items", "_sees", "_source", "_stage", "_take", "_told")
+
     def __init__(self, source: AsyncIterator[S], stage: Stage[S, T]) -> None:
         self._source: AsyncIterator[Any] = source
         self._stage: Stage[Any, T] = stage
-        self._items: Iterator[T] = iter(())
+        self._items: Iterator[T] = _NOTHING
         self._is_last = False  # nothing comes after these
         self._sees: list[See[T]] = []
         self._ends: list[End] = []
         self._told = 0  # so many of those have heard that it is over
-        self._again: list[tuple[T, int]] = []  # each with the first observer that has not seen it
+        self._again: Sequence[tuple[T, int]] = ()  # each with the first observer that has not seen it
         self._take: Take[T] | None = None
         self._fault: BaseException | None = None  # of ours, while it is poured
 
@@ -97,7 +103,8 @@ class Flow(Generic[T]):
         stage = self._stage
         try:
             if self._again:
-                return self._seen_again(*self._again.pop(0))
+                (first, unseen_by), *self._again = self._again
+                return self._seen_again(first, unseen_by)
             while True:
                 for item in self._items:
                     for see in self._sees:
@@ -136,7 +143,14 @@ class Flow(Generic[T]):
             if self._stage.is_over:
                 self._is_last = True
             elif has_room and not self._is_last:
-                await self._pour_source()
+                try:  # in here, since a coroutine of its own would be 240 bytes of each stream
+                    was_all = await poured(self._source, self._feed)
+                except Exception as error:
+                    self._is_last = True
+                    last = self._stage.end(error)
+                else:
+                    last = self._left(was_all)
+                self._pass(last, self._sees)
         except BaseException as error:
             self._end(error)
             raise
@@ -147,23 +161,18 @@ class Flow(Generic[T]):
         return self._is_last
 
     def _pass_what_is_read(self) -> bool:
-        again, self._again = self._again, []
+        again, self._again = self._again, ()
         has_room = self._pass((self._seen_again(*each) for each in again), ())
-        return self._pass(self._items, self._sees) and has_room
+        has_room = self._pass(self._items, self._sees) and has_room
+        self._items = _NOTHING
+        return has_room
 
-    async def _pour_source(self) -> None:
-        stage = self._stage
-        try:
-            was_all = await poured(self._source, self._feed)
-        except Exception as error:
-            self._is_last = True
-            last = stage.end(error)
-        else:
-            if self._fault is not None:
-                raise self._fault
-            self._is_last = was_all or stage.is_over
-            last = stage.end(None) if was_all and not stage.is_over else ()
-        self._pass(last, self._sees)
+    def _left(self, was_all: bool) -> Iterable[T]:
+        """Return what is left where pouring the source has come to its end, or to who takes having no room."""
+        if self._fault is not None:
+            raise self._fault
+        self._is_last = was_all or self._stage.is_over
+        return self._stage.end(None) if was_all and not self._stage.is_over else ()
 
     def _feed(self, pieces: Sequence[Any]) -> bool:
         stage = self._stage
@@ -204,7 +213,7 @@ class Flow(Generic[T]):
 
     def _end(self, error: BaseException | None) -> None:
         """Tell the observers, the innermost first. Raises what one of them does, which the next ones are told of."""
-        self._is_last, self._items, self._again = True, iter(()), []
+        self._is_last, self._items, self._again = True, _NOTHING, ()
         given = error
         while self._told < len(self._ends):
             end = self._ends[self._told]
@@ -232,12 +241,13 @@ def begun(first: T, items: AsyncIterator[T]) -> Flow[T]:
     return flow
 
 
-async def poured(source: AsyncIterator[S], take: Take[S]) -> bool:
-    """Pour a source, whether or not it can do that by itself. Returns whether it was all."""
-    pour: Callable[[Take[S]], Any] | None = getattr(source, "pour", None)
-    if pour is not None:
-        was_all: bool = await pour(take)
-        return was_all
+def poured(source: AsyncIterator[S], take: Take[S]) -> Awaitable[bool]:
+    """Pour a source, whether or not it can do that by itself. What is awaited says whether it was all."""
+    pour: Callable[[Take[S]], Awaitable[bool]] | None = getattr(source, "pour", None)
+    return _given(source, take) if pour is None else pour(take)
+
+
+async def _given(source: AsyncIterator[S], take: Take[S]) -> bool:
     async for piece in source:
         if not take((piece,)):
             return False

@@ -7,7 +7,7 @@ need nothing else; mp3, opus, aac and flac need PyAV. What runs in the subproces
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Container, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -36,8 +36,8 @@ HINT = "pip install 'ai-service-gateway[local]'"
 DEFAULT_RATE_HZ = 24_000  # OpenAI's pcm, which says no rate
 MIN_SPEED, MAX_SPEED = 0.25, 4.0  # what OpenAI's API allows; espeak-ng can do all of it
 
-_ANY_RATE = frozenset(range(8_000, 48_001))
-RATES_HZ: Mapping[str, frozenset[int]] = {
+_ANY_RATE = range(8_000, 48_001)
+RATES_HZ: Mapping[str, Container[int]] = {
     "wav": _ANY_RATE,
     "pcm": _ANY_RATE,
     "flac": _ANY_RATE,

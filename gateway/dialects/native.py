@@ -10,7 +10,7 @@ from gateway import json
 from gateway.config.names import unknown
 from gateway.dialects.fields import Fields, parse_object
 from gateway.errors import GatewayError, InvalidRequest
-from gateway.types import NANO_USD, Call, Units
+from gateway.types import NANO_USD, Call, Receipt, Units
 
 JSON = "application/json"
 
@@ -48,19 +48,19 @@ def answer(call: Call, result: dict[str, Any], metadata: dict[str, Any]) -> byte
             **result,
             "provider": provider,
             "response_time_ms": round((time.monotonic() - call.receipt.started_s) * 1000, 1),
-            "cost_usd": cost_usd(call),
+            "cost_usd": cost_usd(call.receipt),
             "metadata": {name: value for name, value in said.items() if value is not None},
         }
     )
 
 
-def cost_usd(call: Call) -> float | None:
+def cost_usd(receipt: Receipt) -> float | None:
     """Return what all attempts cost together, 0 for what came from memory, None where a price is not known."""
-    if call.receipt.cache == "hit":
+    if receipt.cache == "hit":
         return 0.0
-    if any(attempt.is_unpriced for attempt in call.receipt.attempts):
+    if any(attempt.is_unpriced for attempt in receipt.attempts):
         return None
-    cost = call.receipt.cost_nano_usd
+    cost = receipt.cost_nano_usd
     return None if cost is None else cost / NANO_USD
 
 

@@ -28,7 +28,7 @@ async def encode_chat(call: Call, events: AsyncIterator[Event]) -> Rendered:
             rest = [event.data async for event in events if isinstance(event, Verbatim)]
             return Rendered(content_type, b"".join((first.data, *rest)))
         wants_cost = isinstance(call.body, Chat) and call.body.wants_usage
-        return Rendered(content_type, untouched(first, events, Priced(call) if wants_cost else None))
+        return Rendered(content_type, untouched(first, events, Priced(call.receipt) if wants_cost else None))
     if first is not None:
         events = begun(first, events)
     if call.stream:
@@ -125,7 +125,7 @@ class _Stream:
 
     def __init__(self, call: Call) -> None:
         assert isinstance(call.body, Chat)
-        self._call = call
+        self._receipt = call.receipt
         self._wants_usage = call.body.wants_usage
         self._chunk: dict[str, Any] = {
             "id": f"chatcmpl-{call.id}",
@@ -158,7 +158,7 @@ class _Stream:
         if error is not None:
             raise error
         if self._wants_usage:
-            usage = usage_object(self._units) | cost_member(self._call)
+            usage = usage_object(self._units) | cost_member(self._receipt)
             yield sse.write(json.dumps(self._chunk | {"choices": [], "usage": usage}))
         yield DONE
 

@@ -162,7 +162,7 @@ async def _stream(call: Call, first: Event | None, events: AsyncIterator[Event])
             units = event.units
         event = await anext(events, None)
     if call.body.wants_usage:
-        yield sse.write(json.dumps(frame | {"choices": [], "usage": usage_object(units) | cost_member(call)}))
+        yield sse.write(json.dumps(frame | {"choices": [], "usage": usage_object(units) | cost_member(call.receipt)}))
     yield DONE
 
 

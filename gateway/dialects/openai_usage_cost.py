@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from gateway import json, sse
 from gateway.dialects.native import cost_usd
 from gateway.errors import GatewayError
-from gateway.types import Call, Event, Verbatim
+from gateway.types import Event, Receipt, Verbatim
 
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _REASON = re.compile(rb'"finish_reason"\s*:\s*"')
 
 
-def cost_member(call: Call) -> dict[str, float]:
+def cost_member(receipt: Receipt) -> dict[str, float]:
     """Return `cost_usd` for a `usage`; nothing where a price is not known."""
-    cost = cost_usd(call)
+    cost = cost_usd(receipt)
     return {} if cost is None else {"cost_usd": cost}
 
 
@@ -29,8 +29,8 @@ class Priced:
 
     is_over = False
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
+    def __init__(self, receipt: Receipt) -> None:
+        self._receipt = receipt
         self._held: list[bytes] = []
 
     def feed(self, event: Event) -> Sequence[bytes]:
@@ -46,7 +46,7 @@ class Priced:
 
     def end(self, error: Exception | None) -> Iterator[bytes]:
         if error is None:
-            yield from (_spliced(data, self._call) for data in self._held)
+            yield from (_spliced(data, self._receipt) for data in self._held)
             return
         if isinstance(error, GatewayError):
             yield from self._held
@@ -58,9 +58,9 @@ def _may_be_last(event: Verbatim) -> bool:
     return bool(_USAGE.search(event.data)) and not (event.is_content and not _REASON.search(event.data))
 
 
-def _spliced(raw: bytes, call: Call) -> bytes:
+def _spliced(raw: bytes, receipt: Receipt) -> bytes:
     """Return the event with the cost in its top-level `usage`, and as it was where it has none."""
-    cost = cost_usd(call)
+    cost = cost_usd(receipt)
     if cost is None or b'"cost_usd"' in raw:
         return raw
     for found in _USAGE.finditer(raw):

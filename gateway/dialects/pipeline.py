@@ -172,7 +172,7 @@ async def _sse(call: Call, first: Event, events: AsyncIterator[Event]) -> AsyncI
             yield told
     done = {
         "usage": usage(units) | {"characters": units.characters, "audio_seconds": units.audio_seconds},
-        "cost_usd": cost_usd(call),
+        "cost_usd": cost_usd(call.receipt),
     }
     yield sse.write(json.dumps({"type": "pipeline.done"} | done))
 

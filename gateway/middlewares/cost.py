@@ -9,12 +9,13 @@ from collections.abc import Callable
 from gateway.config.model import Config, Route
 from gateway.errors import UpstreamTimeout
 from gateway.flow import observed
-from gateway.middlewares.estimate import cost_nano_usd, estimated_units, input_of
+from gateway.middlewares.estimate import Input, cost_nano_usd, estimated_units, input_of, streamed_units
 from gateway.services import Services
 from gateway.stores.calibration import Calibration
 from gateway.types import (
     Attempt,
     Call,
+    Chat,
     Event,
     Handler,
     Middleware,
@@ -53,6 +54,7 @@ class Meter:
             raise
         # Known before the head is sent, so that it can say so. Counting tokens is free everywhere.
         attempt.is_unpriced = _is_unpriced(call)
+        bill.answered()
         return Reply(observed(reply.events, bill.see, bill.end), (bill.close, *reply.closers))
 
 
@@ -63,7 +65,10 @@ class _Bill:
         "_attempt",
         "_calibration",
         "_call",
+        "_given",
         "_is_settled",
+        "_receipt",
+        "_target",
         "_wall_clock",
         "content_bytes",
         "content_events",
@@ -71,7 +76,10 @@ class _Bill:
     )
 
     def __init__(self, call: Call, attempt: Attempt, calibration: Calibration, wall_clock: Callable[[], float]) -> None:
-        self._call = call
+        self._call: Call | None = call  # until its streamed answer begins
+        self._given: Input | None = None  # from then on
+        self._receipt = call.receipt
+        self._target = call.target
         self._attempt = attempt
         self._calibration = calibration
         self._is_settled = False
@@ -79,6 +87,13 @@ class _Bill:
         self.usage: Usage | None = None
         self.content_events = 0
         self.content_bytes = 0
+
+    def answered(self) -> None:
+        """The vendor answers. Of a streamed chat, which may take long, its size is enough to know from here on."""
+        call = self._call
+        if call is not None and call.stream and isinstance(call.body, Chat):
+            self._given, self._call = input_of(call), None
+            call.receipt.estimate = None  # which holds all of its text
 
     def see(self, event: Event) -> None:
         if isinstance(event, Verbatim):
@@ -101,23 +116,28 @@ class _Bill:
         if self._is_settled:
             return
         self._is_settled = True
-        attempt, call = self._attempt, self._call
+        attempt, receipt = self._attempt, self._receipt
         attempt.is_estimated = self.usage is None or self.usage.is_estimated
         if self.usage is not None:
             attempt.units = self.usage.units
         if attempt.is_estimated:
-            factor = self._calibration.factor(attempt.target)
-            seen = estimated_units(call, self.content_events, self.content_bytes, factor)
+            seen = self._seen(self._calibration.factor(attempt.target))
             attempt.units = seen if self.usage is None else _at_least(self.usage.units, seen)
         else:
-            _learn(self._calibration, call, attempt)
-        price = call.target.model.price if call.target is not None else None
+            _learn(self._calibration, self._given if self._call is None else input_of(self._call), attempt)
+        price = self._target.model.price if self._target is not None else None
         if price is not None:
             attempt.cost_nano_usd = cost_nano_usd(attempt.units, price, self._wall_clock())
-            call.receipt.cost_nano_usd = (call.receipt.cost_nano_usd or 0) + attempt.cost_nano_usd
+            receipt.cost_nano_usd = (receipt.cost_nano_usd or 0) + attempt.cost_nano_usd
 
     async def close(self) -> None:
         self.settle()
+
+    def _seen(self, factor: float) -> Units:
+        if self._call is not None:
+            return estimated_units(self._call, self.content_events, self.content_bytes, factor)
+        assert self._given is not None
+        return streamed_units(self._given, self.content_events, factor)
 
 
 def _is_given_up(attempt: Attempt) -> bool:
@@ -129,9 +149,8 @@ def _is_unpriced(call: Call) -> bool:
     return call.operation != "tokens" and (call.target is None or call.target.model.price is None)
 
 
-def _learn(calibration: Calibration, call: Call, attempt: Attempt) -> None:
+def _learn(calibration: Calibration, given: Input | None, attempt: Attempt) -> None:
     """Let the estimates for this target follow what its vendor counted, where all of the input is text."""
-    given = input_of(call)
     if given is not None and not given.other_tokens:
         calibration.learn(attempt.target, given.text_tokens, attempt.units.input_tokens)
 

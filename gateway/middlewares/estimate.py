@@ -184,9 +184,15 @@ def estimated_units(call: Call, content_events: int, content_bytes: int, factor:
         session = call.body.session
         return Units(audio_seconds=round(session.seconds, 3), characters=session.characters)
     if isinstance(call.body, Chat) and given is not None:
-        output = content_events if call.stream else content_bytes // BYTES_PER_TOKEN
-        return Units(input_tokens=given.tokens(factor), output_tokens=output)
+        if call.stream:
+            return streamed_units(given, content_events, factor)
+        return Units(input_tokens=given.tokens(factor), output_tokens=content_bytes // BYTES_PER_TOKEN)
     return _input_units(call.body, given, factor)
+
+
+def streamed_units(given: Input, content_events: int, factor: float = 1.0) -> Units:
+    """Return the same of a streamed chat, of which no more is known than what was given."""
+    return Units(input_tokens=given.tokens(factor), output_tokens=content_events)
 
 
 def input_tokens(chat: Chat) -> int:

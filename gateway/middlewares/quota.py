@@ -18,7 +18,21 @@ from gateway.middlewares.claims import Factor, Rule, claims_of, is_per_target, p
 from gateway.middlewares.tab import Tab, step_of
 from gateway.services import Services
 from gateway.stores.limits import Claim, Hold, Limiter, Refusal, State
-from gateway.types import EMPTY, NANO_USD, Call, Facts, Handler, Limit, Live, Middleware, Rate, Reply, Target, replace
+from gateway.types import (
+    EMPTY,
+    NANO_USD,
+    Call,
+    Facts,
+    Handler,
+    Limit,
+    Live,
+    Middleware,
+    Rate,
+    Receipt,
+    Reply,
+    Target,
+    replace,
+)
 
 MAX_OWN = 1_000  # keys' limits of which the rules are kept; keys that are limited alike share theirs
 
@@ -53,21 +67,14 @@ class Quota:
             call, hold = await self._instead(call, rules, hold)
         receipt = call.receipt
         receipt.limits = hold.states
-        tab = self._tab(call, rules, hold) if isinstance(call.body, Live) else hold
-
-        def settle() -> None:
-            tab.settle(partial(used, receipt.attempts, receipt.cost_nano_usd))
-
-        async def close() -> None:
-            settle()
-
+        owed = _Owed(self._tab(call, rules, hold) if isinstance(call.body, Live) else hold, receipt)
         try:
             receipt.headers |= told(hold.states)
             reply = await handler(call)
         except BaseException:
-            settle()
+            owed.settle()
             raise
-        return Reply(reply.events, (close, *reply.closers))
+        return Reply(reply.events, (owed.close, *reply.closers))
 
     def _tab(self, call: Call, rules: tuple[Rule, ...], hold: Hold) -> Tab:
         """Return what a live session goes on with from its first hold."""
@@ -132,6 +139,22 @@ class Quota:
         if model is None or model == call.model or not usable:
             return None
         return replace(call, model=model, targets=usable)
+
+
+class _Owed:
+    """What a call holds, which is settled by what it used."""
+
+    __slots__ = ("_receipt", "_tab")
+
+    def __init__(self, tab: Tab | Hold, receipt: Receipt) -> None:
+        self._tab = tab
+        self._receipt = receipt
+
+    def settle(self) -> None:
+        self._tab.settle(partial(used, self._receipt.attempts, self._receipt.cost_nano_usd))
+
+    async def close(self) -> None:
+        self.settle()
 
 
 def _fact(claim: Claim, state: State) -> dict[str, Any]:

@@ -45,7 +45,8 @@ class Trial:
         self._watch = _Watch(watchers, target, min(call.deadline_s, call.content_by_s))
         self.step = step
         self.target = target
-        self.call = replace(
+        self._receipt = call.receipt
+        self._call: Call | None = replace(
             call,
             target=target,
             attempt=self.attempt,
@@ -63,7 +64,8 @@ class Trial:
         """Read up to the first content and return itself. Raises what goes wrong before it, with everything closed."""
         try:
             async with asyncio.timeout_at(self.attempt.until_s):
-                self._reply = await handler(self.call)
+                assert self._call is not None
+                self._reply = await handler(self._call)
                 await self._until_content()
         except TimeoutError as error:
             late = UpstreamTimeout(
@@ -78,6 +80,7 @@ class Trial:
         self.attempt.first_content_s = self._loop.time()
         self._watch.content(self.attempt.first_content_s - self.attempt.started_s, self._deadline_s)
         self._settle(is_wasted=False)
+        self._call = None  # nobody asks again for this attempt, and what was asked may be long
         return self
 
     async def fill(self, hold: Hold, *, is_bounded: bool = True) -> None:
@@ -112,7 +115,7 @@ class Trial:
     def reply(self) -> Reply:
         """Give the answer away: the attempt is now the one that answers."""
         assert self._reply is not None
-        receipt = self.call.receipt
+        receipt = self._receipt
         receipt.answered = self.attempt
         receipt.headers |= self.attempt.headers
         events, closers = self._reply.events, (self._left, *self._reply.closers)
@@ -226,6 +229,8 @@ class Trial:
 
 class _Watch:
     """Tells how an attempt went and, once, how it ended: with its answer, or at its close where nobody reads that."""
+
+    __slots__ = ("_deadline_s", "_target", "_watchers")
 
     def __init__(self, watchers: Sequence[Watcher], target: Target, deadline_s: float) -> None:
         self._watchers = tuple(watcher.began(target) or watcher for watcher in watchers)

@@ -50,6 +50,7 @@ class Gateway:
         self.services = services
         self.snapshot = snapshot
         self.is_draining = False
+        self._ends = lambda: self.is_draining  # whether a connection ends with the answer that begins
         self.in_flight = 0
         self.live = Sessions(services.metrics.live)
         self.url = ""  # as it is reached from this machine, once it is served
@@ -91,7 +92,7 @@ class Gateway:
             receipt,
             gzip_min_bytes=server.gzip_min_bytes,
             timeout_s=server.write_timeout_s,
-            is_last=lambda: self.is_draining,
+            is_last=self._ends,
         )
         dialect: Dialect | None = None
         try:
@@ -118,6 +119,7 @@ class Gateway:
             serving = self._serve(
                 request, _with_params(head, params), endpoint, snapshot, receipt, writer, deadline=deadline
             )
+            del head  # of which as little as may be is kept while an answer is written
             served = await (serving if deadline.is_none else kept(deadline, serving, writer))
             return served, served.status
         except StreamBroken as broken:
@@ -188,7 +190,8 @@ class Gateway:
             rendered = await dialect.encode(call, reply.events)
             if receipt.etag:
                 rendered = await ranges.conditional(rendered, receipt.etag, head.headers)
-            return await writer.write(rendered, lambda error: dialect.encode_error(error, receipt.id, started=True))
+            del head, read, inbound, call, handler  # what was asked may be long, and the answer may take long
+            return await writer.write(rendered, dialect)
         finally:
             try:
                 if reply is not None:

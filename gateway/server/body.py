@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections import deque
 from collections.abc import Callable
 from typing import IO
 
@@ -18,11 +19,14 @@ SPOOL_BYTES = 1_048_576  # a file stays in memory up to here
 MAX_FIELD_BYTES = 65_536  # a text field of a form; prompts are far shorter
 MAX_PARTS = 64
 _READ_BYTES = 262_144
+_DRAINED: deque[bytes] = deque(maxlen=0)  # what is left of each body that was read whole
 _HASHED_BYTES = 262_144  # hashing more takes over a millisecond: not on the loop
 
 
 class BodyReader:
     """Reads one body. `close` gives back the files it opened."""
+
+    __slots__ = ("_files", "_limit_bytes", "_read_bytes", "_request", "_timeout_s")
 
     def __init__(self, request: web.BaseRequest, limit_bytes: int, timeout_s: float) -> None:
         self._request = request
@@ -46,6 +50,7 @@ class BodyReader:
             if is_plain and self._request.content.is_eof():  # all of it came with its head, as small ones do
                 body = self._request.content.read_nowait()
                 self._count(len(body))
+                self._request.content._buffer = _DRAINED  # its own would keep 600 bytes
                 return Inbound(head, body)
             async with asyncio.timeout(self._timeout_s):
                 if head.check_body is not None:

@@ -8,27 +8,31 @@ from typing import Any
 
 from aiohttp import StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http_parser import RawRequestMessage
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
 from gateway import json
 from gateway.server.cors import Asked
 from gateway.server.headers import SERVER
+from gateway.server.told import Told, Waiting
 
 KEEPALIVE_S = 75.0  # longer than common balancers keep theirs (60 s), so that it is not us who closes under a request
 MAX_HEAD_LINE_BYTES = 16_384  # a request line or a header: keys and trace state are far shorter
+AUTO_DECOMPRESS = False  # a bomb of 200 kB would become 200 MB
 FOLLOW_S = 0.5  # who has just connected, or was told that the connection stays, may be sending a request
 
 
 class Connection(RequestHandler):
     """Adds what aiohttp has no limit for: a connection that sends half a head would stay open for ever."""
 
-    __slots__ = ("_head_timeout_s", "_head_timer")
+    __slots__ = ("_head_timeout_s", "_head_timer", "_is_between")
 
     def __init__(self, manager: web.Server, *, head_timeout_s: float, **options: Any) -> None:
         super().__init__(manager, **options)
         self._head_timeout_s = head_timeout_s
         self._head_timer: asyncio.TimerHandle | None = None
+        self._is_between = True  # what was read so far is whole requests, and no beginning of another
+        self._messages = Waiting()  # type: ignore[assignment]  # a deque, of which it asks no more
 
     @property
     def is_busy(self) -> bool:
@@ -42,12 +46,23 @@ class Connection(RequestHandler):
         return self._loop.time() - idle_since_s < FOLLOW_S
 
     def data_received(self, data: bytes) -> None:
-        seen = self._request_count
+        seen, was_between = self._request_count, self._is_between
+        if self._parser is None and self.transport is not None:
+            self._parser = self._new_parser()
         super().data_received(data)
+        self._is_between = was_between and self._request_count == seen + 1 and self._was_whole(data)
         if self._request_count != seen or self._request_in_progress or self._messages:
             self._stop_head_timer()
         elif self._head_timer is None and not self._upgraded:
             self._head_timer = self._loop.call_later(self._head_timeout_s, self._head_is_late)
+
+    def forget(self) -> None:
+        """Let go of the parser, which keeps the headers it has read, for an answer that takes long.
+
+        There is another one once there is something to be read.
+        """
+        if self._is_between and not self._messages and not self._upgraded:
+            self._parser = None
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         """Asked for after each read of a body: only what was paused holds anything back to be parsed now."""
@@ -72,6 +87,28 @@ class Connection(RequestHandler):
         response.headers["server"] = SERVER  # not aiohttp with its version
         response.force_close()
         return response
+
+    def _was_whole(self, data: bytes) -> bool:
+        """Say whether this was one request with all of its body, and nothing after it."""
+        message: Any
+        message, body = self._messages[-1]
+        if not isinstance(message, Told) or message.chunked or not body.is_eof():
+            return False
+        return len(data) == data.find(b"\r\n\r\n") + 4 + body.total_bytes
+
+    def _new_parser(self) -> HttpRequestParser:
+        """Return one like that which aiohttp has made."""
+        return HttpRequestParser(
+            self,
+            self._loop,
+            self._read_bufsize,
+            max_line_size=self.max_line_size,
+            max_field_size=self.max_field_size,
+            max_headers=self.max_headers,
+            payload_exception=RequestPayloadError,
+            auto_decompress=AUTO_DECOMPRESS,
+            max_msg_queue_size=self._max_msg_queue_size,
+        )
 
     def _head_is_late(self) -> None:
         if self.transport is not None:
@@ -102,7 +139,7 @@ class Listener(web.Server):
             keepalive_timeout=KEEPALIVE_S,
             max_line_size=MAX_HEAD_LINE_BYTES,
             max_field_size=MAX_HEAD_LINE_BYTES,
-            auto_decompress=False,  # a bomb of 200 kB would become 200 MB
+            auto_decompress=AUTO_DECOMPRESS,
             lingering_time=2.0,
             access_log=None,
         )

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp_cors import CorsConfig, ResourceOptions
 from aiohttp_cors.abc import AbstractRouterAdapter
 
+from gateway.server.told import NO_HEADERS, Told
 from gateway.snapshot import Snapshot
 
 _EXPOSED = "*"  # every header that was set: a page may read which provider answered it
@@ -41,6 +42,14 @@ class Asked(web.Request):
 
     snapshot: Snapshot | None = None
     cors: Cors | None = None  # where pages may read the answer
+
+    def forget(self) -> None:
+        """Let go of the headers, for an answer that takes long; its own head has to be sent."""
+        message: object = self._message
+        if isinstance(message, Told):
+            message.forget()
+        self._headers = NO_HEADERS
+        self._cache.clear()  # properties that were asked for, the headers among them
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         """Where aiohttp would tell an application that a head is about to be written."""

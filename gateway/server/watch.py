@@ -8,16 +8,23 @@ from collections.abc import Sequence
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
+from gateway.server.streamed import Streamed
+
 KEEP_ALIVE_S = 15.0  # proxies close what is silent for 30 to 60 s; a vendor that thinks may be
 
 
 class Watch:
     """Writes the chunks of an answer. One timer a stream, not one a chunk: `asyncio.timeout` would cost 3.5 µs each."""
 
+    __slots__ = (
+        "_comments", "_frame", "_is_writing", "_loop", "_ping", "_pinging", "_protocol", "_response", "_since_s",
+        "_timeout_s", "_timer", "_transport", "_writer",
+    )  # fmt: skip
+
     def __init__(
         self,
         request: web.BaseRequest,
-        response: web.StreamResponse,
+        response: Streamed,
         writer: AbstractStreamWriter,
         timeout_s: float,
         ping: bytes,
@@ -26,7 +33,7 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._transport = request.transport
         self._protocol = request.protocol
-        self._frame = _chunk if response.headers.get("transfer-encoding") == "chunked" else bytes
+        self._frame = _chunk if response.is_chunked else bytes
         self._writer = writer
         self._comments = comments
         self._response = response

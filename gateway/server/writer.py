@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
+from gateway.dialects import Dialect
 from gateway.errors import GatewayError
 from gateway.flow import Flow
+from gateway.server.connection import Connection
+from gateway.server.cors import Asked
 from gateway.server.headers import receipt_headers
+from gateway.server.streamed import Streamed
 from gateway.server.watch import Watch
 from gateway.server.whole import Whole
 from gateway.types import EMPTY, Receipt, Rendered
@@ -20,20 +24,20 @@ _THREAD_BYTES = 262_144  # compressing more than this takes over a millisecond: 
 _GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", re.IGNORECASE)  # with q=0 it is refused
 _GZIP_LEVEL = 5  # JSON gains little beyond it
 
-RenderError = Callable[[GatewayError], bytes]
-
 
 class Writer:
     """Writes one answer to one request."""
 
+    __slots__ = ("_dialect", "_gzip_min_bytes", "_is_last", "_receipt", "_request", "_timeout_s", "begun")
+
     def __init__(
         self,
-        request: web.BaseRequest,
+        request: Asked,
         receipt: Receipt,
         *,
         gzip_min_bytes: int | None,
         timeout_s: float,
-        is_last: Callable[[], bool] = lambda: False,  # whether the connection ends with this answer
+        is_last: Callable[[], bool],  # whether the connection ends with this answer
     ) -> None:
         self._request = request
         self._receipt = receipt
@@ -41,23 +45,21 @@ class Writer:
         self._timeout_s = timeout_s
         self._is_last = is_last
         self.begun: web.StreamResponse | None = None  # the streamed answer, from its head on
-        self._render_error: RenderError | None = None  # where it is a stream of events
+        self._dialect: Dialect | None = None  # where it is a stream of events
 
-    async def write(self, rendered: Rendered, render_error: RenderError) -> web.StreamResponse:
+    async def write(self, rendered: Rendered, dialect: Dialect) -> web.StreamResponse:
         """Send a whole or a streamed answer. What its first chunk raises passes, since nothing was sent then."""
         if isinstance(rendered.body, bytes):
             return await self.whole(rendered.status, rendered.content_type, rendered.body, rendered.headers)
         first = await anext(rendered.body, b"")
         is_event_stream = rendered.content_type.startswith("text/event-stream")
-        self._render_error = render_error if is_event_stream else None
-        headers = {**self._headers(rendered.content_type), **rendered.headers}
-        headers["cache-control"] = "no-cache"
-        headers["x-accel-buffering"] = "no"  # a stream that nginx holds back is none
-        self.begun = response = web.StreamResponse(status=rendered.status, headers=headers)
+        self._dialect = dialect if is_event_stream else None
+        self.begun = response = Streamed(status=rendered.status, headers=self._streamed_headers(rendered))
         if self._is_last():
             response.force_close()
         stream = await response.prepare(self._request)
         assert stream is not None
+        self._forget()
         watch = Watch(
             self._request,
             response,
@@ -66,11 +68,22 @@ class Writer:
             rendered.keep_alive if is_event_stream else b"",
             self._receipt.comments if is_event_stream else [],
         )
-        try:
-            await self._chunks(response, first, rendered.body, watch)
+        rest = rendered.body
+        try:  # in here, since a coroutine of its own would be 256 bytes of each stream
+            if first:
+                await watch.write(first)
+                first = b""
+                while isinstance(rest, Flow) and not await rest.pour(watch.take):
+                    await watch.room()
+            async for chunk in rest:
+                if told := watch.told():
+                    await watch.write(told)
+                if chunk:
+                    await watch.write(chunk)
+            await response.write_eof()
         except GatewayError as error:
             if is_event_stream:
-                await watch.write(render_error(error))
+                await watch.write(self._rendered_error(dialect, error))
             self.cut()
             raise StreamBroken(error, response) from error
         finally:
@@ -106,34 +119,30 @@ class Writer:
         transport = self._request.transport
         if transport is None:
             return
-        if self.begun is None or self._render_error is None or transport.get_write_buffer_size():
+        if self.begun is None or self._dialect is None or transport.get_write_buffer_size():
             transport.abort()  # with what was not sent yet: nobody reads it
             return
-        await self.begun.write(self._render_error(error))  # waits for nothing: there is room
+        await self.begun.write(self._rendered_error(self._dialect, error))  # waits for nothing: there is room
         self.cut()
 
-    async def _chunks(
-        self,
-        response: web.StreamResponse,
-        first: bytes,
-        rest: AsyncIterator[bytes],
-        watch: Watch,
-    ) -> None:
-        if first:
-            await watch.write(first)
-        if first and isinstance(rest, Flow):
-            while not await rest.pour(watch.take):
-                await watch.room()
-        async for chunk in rest:
-            if told := watch.told():
-                await watch.write(told)
-            if chunk:
-                await watch.write(chunk)
-        await response.write_eof()
+    def _rendered_error(self, dialect: Dialect, error: GatewayError) -> bytes:
+        return dialect.encode_error(error, self._receipt.id, started=True)
 
     def _headers(self, content_type: str) -> dict[str, str]:
         now_s = asyncio.get_running_loop().time()
         return receipt_headers(self._receipt, now_s) | {"content-type": content_type}
+
+    def _forget(self) -> None:
+        """Let go of what is known of the request's head, for an answer that may take long."""
+        self._request.forget()
+        if isinstance(self._request.protocol, Connection):
+            self._request.protocol.forget()
+
+    def _streamed_headers(self, rendered: Rendered) -> dict[str, str]:
+        headers = {**self._headers(rendered.content_type), **rendered.headers}
+        headers["cache-control"] = "no-cache"
+        headers["x-accel-buffering"] = "no"  # a stream that nginx holds back is none
+        return headers
 
     def _can_gzip(self, content_type: str, body: bytes) -> bool:
         return (

@@ -159,6 +159,8 @@ async def _retire(pool: WorkerPool) -> None:
 class _Bounded:
     """An answer's chunks; the next has to come within idle_s, and before the deadline."""
 
+    __slots__ = ("_chunks", "_close", "_deadline_s", "_idle_s", "_name", "_patience", "_take")
+
     def __init__(
         self, response: UpstreamResponse, patience: Patience, name: str, idle_s: float, deadline_s: float
     ) -> None:
@@ -168,6 +170,7 @@ class _Bounded:
         self._name = name
         self._idle_s = idle_s
         self._deadline_s = deadline_s
+        self._take: Take[bytes] | None = None
 
     def __aiter__(self) -> _Bounded:
         return self
@@ -175,15 +178,16 @@ class _Bounded:
     async def __anext__(self) -> bytes:
         return await self._in_time(anext(self._chunks))
 
-    async def pour(self, take: Take[bytes]) -> bool:
-        patience, idle_s, deadline_s = self._patience, self._idle_s, self._deadline_s
+    def pour(self, take: Take[bytes]) -> Awaitable[bool]:
+        self._take = take
+        return self._in_time(poured(self._chunks, self._took))
 
-        def in_time(pieces: Sequence[bytes]) -> bool:
-            idle_until_s = patience.now_s() + idle_s
-            patience.until_s = idle_until_s if idle_until_s < deadline_s else deadline_s
-            return take(pieces)
-
-        return await self._in_time(poured(self._chunks, in_time))
+    def _took(self, pieces: Sequence[bytes]) -> bool:
+        assert self._take is not None
+        patience, deadline_s = self._patience, self._deadline_s
+        idle_until_s = patience.now_s() + self._idle_s
+        patience.until_s = idle_until_s if idle_until_s < deadline_s else deadline_s
+        return self._take(pieces)
 
     async def _in_time(self, awaitable: Awaitable[T]) -> T:
         patience = self._patience
@@ -198,5 +202,6 @@ class _Bounded:
             raise
 
     async def close(self) -> None:
+        self._take = None  # which may hold what holds this
         self._patience.stop()
         await self._close()

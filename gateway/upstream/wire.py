@@ -27,6 +27,12 @@ _TIMEOUT = re.compile(r"\btimeout=([0-9]{1,6})\b")
 class Wire(asyncio.Protocol):
     """A connection that carries one exchange at a time: `ask`, read the answer, and then it is `give`n back or cut."""
 
+    __slots__ = (
+        "_answer", "_can_stay", "_ends_with_connection", "_give", "_is_interim", "_loop", "_lose", "_pairs", "_parser",
+        "_readable", "_transport", "_unframed_bytes", "_upload", "_writable", "has_been_idle", "has_heard",
+        "idle_since_s", "keep_s", "origin",
+    )  # fmt: skip
+
     def __init__(self, origin: Origin, give: Callable[[Wire], None], lose: Callable[[Wire], None]) -> None:
         self.origin = origin
         self.has_been_idle = False  # so that it may have died before the present request
@@ -37,7 +43,7 @@ class Wire(asyncio.Protocol):
         self._lose = lose
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._readable = select.poll()
+        self._readable: select.poll | None = None  # made when it is first asked
         self._parser: httptools.HttpResponseParser | None = None
         self._answer: Answer | None = None
         self._upload: asyncio.Task[None] | None = None
@@ -57,7 +63,12 @@ class Wire(asyncio.Protocol):
         The socket is asked too: that it was closed may not have come to the loop yet.
         """
         transport = self._transport
-        return transport is not None and not transport.is_closing() and not self._readable.poll(0)
+        if transport is None or transport.is_closing():
+            return False
+        if self._readable is None:
+            self._readable = select.poll()
+            self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not self._readable.poll(0)
 
     async def ask(self, method: str, head: bytes, body: Body) -> Answer:
         """Send a request; return its answer once the head is there. Where that raises the connection is cut.
@@ -117,7 +128,6 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         answer, parser = self._answer, self._parser

@@ -78,11 +78,15 @@ async def _whole(call: Call, response: UpstreamResponse) -> AsyncIterator[Event]
 
 
 class _Stream:
-    """The stage that reads a streamed chat."""
+    """The stage that reads a streamed chat. It may take long: of the call it keeps what it goes by."""
+
+    __slots__ = (
+        "_content_type", "_cutter", "_has_done_mark", "_is_verbatim", "_keeps_usage", "_pattern", "_reasons", "is_over",
+    )  # fmt: skip
 
     def __init__(self, call: Call, content_type: str) -> None:
         self.is_over = False
-        self._call = call
+        self._has_done_mark = _has_done_mark(call)
         self._content_type = content_type
         self._is_verbatim = call.is_verbatim
         self._keeps_usage = call.target is not None and call.is_verbatim and asks_for_usage(call, call.target)
@@ -111,7 +115,7 @@ class _Stream:
             yield from self._event(raw)
         if self.is_over:
             return
-        if not self._reasons or _has_done_mark(self._call):
+        if not self._reasons or self._has_done_mark:
             raise UpstreamCut("the vendor's stream ended before its end mark [DONE]")
         for index, reason in sorted(self._reasons.items()):
             yield Done(reason, index)
