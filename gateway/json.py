@@ -25,6 +25,11 @@ def dumps(value: Any) -> bytes:
     return orjson.dumps(value)
 
 
+def dumps_line(value: Any) -> bytes:
+    """Return compact JSON in UTF-8 with the end of a line behind it."""
+    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+
+
 def dumps_sorted(value: Any) -> bytes:
     """Return compact JSON in UTF-8 with the members of every object sorted by their names."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

@@ -36,6 +36,7 @@ _HEADERS = {
         ("concurrent", "concurrent"),
     )
 }
+_HEADERS["budget"] = ("", "x-gateway-budget-left-usd", "")
 
 
 def plain(target: str) -> float:
@@ -123,24 +124,33 @@ def used(attempts: Sequence[Attempt], cost_nano_usd: int | None, claim: Claim) -
 def told(states: Sequence[tuple[Claim, State]]) -> dict[str, str]:
     """Return the headers: of each unit the limit that is nearest to its end, and the smallest budget left."""
     headers: dict[str, str] = {}
-    shares: dict[str, float] = {}
     for claim, state in states:
-        meter, left = claim.meter, state.left
+        meter = claim.meter
         what = meter.what
-        share = left if what == "budget" else left / (meter.amount or 1)
-        if share >= shares.get(what, math.inf):
-            continue
-        shares[what] = share
-        if what == "budget":
-            dollars, nano = divmod(left, NANO_USD)
-            headers["x-gateway-budget-left-usd"] = f"{dollars}.{nano:09}"
-            continue
-        scale = 1000 if what == "audio_ms" else 1
         most_named, left_named, reset_named = _HEADERS[what]
-        headers[most_named] = str(meter.amount // scale)
-        headers[left_named] = str(left // scale)
+        if left_named in headers:
+            meter, state = _nearest(states, what)
+        left = state.left
+        if what == "budget":
+            headers[left_named] = f"{left // NANO_USD}.{left % NANO_USD:09}"
+            continue
+        most = meter.amount
+        if what == "audio_ms":
+            most, left = most // 1000, left // 1000
+        headers[most_named] = str(most)
+        headers[left_named] = str(left)
         headers[reset_named] = f"{math.ceil(state.reset_s or 0)}s"
     return headers
+
+
+def _nearest(states: Sequence[tuple[Claim, State]], what: str) -> tuple[Meter, State]:
+    """Return the meter of several of the same kind of which the least share is left; of budgets the least money."""
+
+    def left(pair: tuple[Meter, State]) -> float:
+        meter, state = pair
+        return state.left if what == "budget" else state.left / (meter.amount or 1)
+
+    return min(((claim.meter, state) for claim, state in states if claim.meter.what == what), key=left)
 
 
 class _Estimate:

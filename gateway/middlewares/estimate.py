@@ -75,7 +75,7 @@ def cost_nano_usd(units: Units, price: Price, now_s: float) -> int:
     cached, written = units.cached_input_tokens, units.cache_write_tokens
     full = max(0, units.input_tokens - cached - written)
     per_input, per_output = price.input_per_mtok or 0, price.output_per_mtok or 0
-    micro_nano = full * per_input + units.output_tokens * per_output + (price.per_request or 0) * MICRO
+    micro_nano = _of_tokens(full, units.output_tokens, price)
     # What most calls have nothing of is looked at only where there is some.
     if cached:
         micro_nano += cached * _own(price.cached_input_per_mtok, per_input)
@@ -90,6 +90,15 @@ def cost_nano_usd(units: Units, price: Price, now_s: float) -> int:
     if units.audio_seconds:
         # milliseconds keep audio in integers: ms * nano/min * 10^6 / 60,000
         micro_nano += round(units.audio_seconds * 1000) * (price.per_audio_minute or 0) * 50 // 3
+    return _rounded(micro_nano)
+
+
+def _of_tokens(full: int, output: int, price: Price) -> int:
+    """Return in millionths of a nano-dollar what a request costs with so many input tokens at the full price."""
+    return full * (price.input_per_mtok or 0) + output * (price.output_per_mtok or 0) + (price.per_request or 0) * MICRO
+
+
+def _rounded(micro_nano: int) -> int:
     return (micro_nano + MICRO // 2) // MICRO
 
 
@@ -107,12 +116,20 @@ def upper_cost(
     if call.steps:
         return sum(upper_cost(step, wall_clock, factor) for step in call.steps)
     dearest = 0
-    now_s = wall_clock()
+    body, now_s = call.body, wall_clock()
+    given = input_of(call) if isinstance(body, Chat) else None
     for target in call.targets if call.operation != "tokens" else ():
         price = target.model.price
-        if price is not None:
-            units = _upper_units(call.body, target, input_of(call), factor(target.name))
-            dearest = max(dearest, cost_nano_usd(units, price, now_s))
+        if price is None:
+            continue
+        if given is not None and isinstance(body, Chat):
+            tokens = given.tokens(factor(target.name))
+            most = body.max_output_tokens or target.model.max_output_tokens or RESERVED_OUTPUT_TOKENS
+            cost = _rounded(_of_tokens(tokens, most * body.n, price.at(now_s, tokens)))
+        else:
+            cost = cost_nano_usd(_input_units(body, input_of(call), factor(target.name)), price, now_s)
+        if cost > dearest:
+            dearest = cost
     return dearest
 
 
@@ -221,13 +238,6 @@ def text_input(body: Body) -> Input | None:
             )
         case _:
             return None
-
-
-def _upper_units(body: Body, target: Target, given: Input | None, factor: float) -> Units:
-    if isinstance(body, Chat) and given is not None:
-        output = body.max_output_tokens or target.model.max_output_tokens or RESERVED_OUTPUT_TOKENS
-        return Units(input_tokens=given.tokens(factor), output_tokens=output * body.n)
-    return _input_units(body, given, factor)
 
 
 def _input_units(body: Body, given: Input | None, factor: float) -> Units:

@@ -35,15 +35,15 @@ def opening(ledger: Ledger, receipt: Receipt, reserved_nano_usd: int) -> Entry:
     """Return the entry of a request that begins."""
     number, instance = ledger.numbered()
     return Entry(
-        id=number,
-        instance=instance,
-        request_id=receipt.id,
-        started_at=time.time(),
-        key=receipt.client,
-        tenant=receipt.tenant,
-        route=receipt.route,
-        operation=receipt.operation,
-        requested_model=receipt.model,
-        reserved_nano_usd=reserved_nano_usd,
+        number,
+        instance,
+        receipt.id,
+        time.time(),
+        receipt.client,
+        receipt.tenant,
+        receipt.route,
+        receipt.operation,
+        receipt.model,
+        reserved_nano_usd,
         tags=receipt.tags,
     )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import partial
 from random import getrandbits
+from time import time
 
 from aiohttp import web
 
@@ -268,6 +269,7 @@ def _with_params(head: Head, params: Mapping[str, str]) -> Head:
 
 def _request_id(request: Asked) -> str:
     """The client's own id where it is a plain one, else a new one, which need be no secret: to ask the system for it
-    would let another thread go first."""
+    would let another thread go first. It begins with the time in milliseconds, so that the ledger's index of ids grows
+    at its end, where it does not take a page of its own for each row."""
     given = request.headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else f"{getrandbits(96):024x}"
+    return given if _REQUEST_ID.fullmatch(given) else f"{int(time() * 1000):012x}{getrandbits(48):012x}"

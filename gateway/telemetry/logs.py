@@ -11,6 +11,8 @@ import logging
 import random
 import sys
 import time
+from math import floor
+from operator import attrgetter
 from typing import Any
 
 from gateway import json
@@ -23,6 +25,8 @@ LOGGER = logging.getLogger("gateway")
 
 MAX_TOLD = 20  # targets that a line names; a pattern may mean hundreds
 MAX_REASON_CHARS = 200
+_UNITS = ("input_tokens", "output_tokens", "characters", "audio_seconds")
+_UNITS_OF = attrgetter(*_UNITS)
 SAME_PER_S = 100  # lines a second that say the same of calls that failed, or of the gateway itself
 
 
@@ -93,7 +97,7 @@ def log_request(receipt: Receipt, status: int, ended_s: float, sample: float = 1
     lines.call(
         "request",
         fields_of(receipt, status, ended_s),
-        logging.getLevelName(level).lower(),
+        "debug" if receipt.is_one_of_many else "info",
         (receipt.route, receipt.error, str(status)) if has_failed else (),
     )
 
@@ -146,8 +150,8 @@ def fields_of(receipt: Receipt, status: int, ended_s: float) -> dict[str, Any]:
         "first_content_ms": None if first_s is None else _ms(first_s - receipt.started_s),
         "overhead_ms": _ms(overhead_s(receipt, ended_s)),
         "cost_usd": None if cost is None else cost / NANO_USD,
-        **_used(receipt),
     }
+    _tell_used(fields, receipt)
     if receipt.order:
         fields["order"] = list(receipt.order[:MAX_TOLD])  # as the model's strategy had it
     if receipt.skipped:
@@ -163,28 +167,20 @@ def _skipped(receipt: Receipt) -> list[list[str]]:
     return [[target, reason[:MAX_REASON_CHARS]] for target, reason in receipt.skipped[:MAX_TOLD]]
 
 
-def _used(receipt: Receipt) -> dict[str, float]:
-    """Return what all attempts used together, without what none did."""
-    used: dict[str, float] = {}
+def _tell_used(fields: dict[str, Any], receipt: Receipt) -> None:
+    """Add what all attempts used together, without what none did."""
     for attempt in receipt.attempts:
-        units = attempt.units
-        for name, number in (
-            ("input_tokens", units.input_tokens),
-            ("output_tokens", units.output_tokens),
-            ("characters", units.characters),
-            ("audio_seconds", units.audio_seconds),
-        ):
+        for name, number in zip(_UNITS, _UNITS_OF(attempt.units), strict=True):
             if number:
-                used[name] = used.get(name, 0) + number
-    return used
+                fields[name] = fields.get(name, 0) + number
 
 
 def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 1)
+    return floor(seconds * 10_000 + 0.5) / 10  # `round` takes five times as long
 
 
 def _json(at: float, level: str, message: str, fields: dict[str, Any], trace: str) -> str:
-    line = {"time": round(at, 3), "level": level, "message": message, **fields}
+    line = {"time": floor(at * 1000 + 0.5) / 1000, "level": level, "message": message, **fields}
     if trace:
         line["traceback"] = trace
     try:

@@ -93,6 +93,7 @@ class Receipt:
     queued_s: float = 0.0  # how long it waited for its turn before its body was read
     trace: Trace | None = None  # its place in a trace
     arrived_s: float = 0.0  # how long it took until its body was there and it had its turn
+    overhead: tuple[float, float] | None = None  # when it ended, and what the gateway took: see timing.overhead_s
     content: Any = None  # what was said, where the route has it logged
     error: str = ""  # code of the error that it ended with
     refused_by: tuple[str, str] | None = None  # the limit that refused it, and what of it was used up

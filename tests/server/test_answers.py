@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import re
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +102,26 @@ async def test_a_request_id_is_kept_where_it_is_plain_and_made_where_not(
         async with http.get(gateway.url + "/health/live", headers={"x-request-id": given}) as response:
             assert (response.headers["x-request-id"] == given) == is_kept
             assert response.headers["x-request-id"]
+
+
+async def test_the_ids_that_are_made_grow_with_time_and_differ_within_a_moment(
+    gateway: Inside, http: aiohttp.ClientSession
+) -> None:
+    """The ledger's index of them grows at its end then."""
+
+    async def made() -> str:
+        async with http.get(gateway.url + "/health/live") as response:
+            return response.headers["x-request-id"]
+
+    before_ms = int(time.time() * 1000)
+    ids = []
+    for _ in range(3):
+        ids.append(await made())
+        await asyncio.sleep(0.002)
+    assert ids == sorted(ids)
+    assert all(re.fullmatch("[0-9a-f]{24}", each) for each in ids)
+    assert before_ms <= int(ids[0][:12], 16) <= int(ids[-1][:12], 16) <= time.time() * 1000
+    assert len(set(await asyncio.gather(*(made() for _ in range(50))))) == 50
 
 
 @pytest.mark.parametrize(

@@ -29,3 +29,9 @@ def attempt(started_s: float, ended_s: float | None) -> Attempt:
 def test_what_is_left_is_the_gateways(attempts: list[Attempt], arrived_s: float, own_s: float) -> None:
     receipt = Receipt("request-1", 10.0, attempts=attempts, arrived_s=arrived_s)
     assert overhead_s(receipt, 20.0) == pytest.approx(own_s)
+    assert overhead_s(receipt, 20.0) == pytest.approx(own_s)
+
+
+def test_of_another_end_it_is_reckoned_anew() -> None:
+    receipt = Receipt("request-1", 10.0, attempts=[attempt(11, 15)])
+    assert [overhead_s(receipt, ended_s) for ended_s in (20.0, 21.0, 20.0)] == [6.0, 7.0, 6.0]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from math import floor
 from operator import attrgetter
-from typing import Literal
+from typing import Any, Literal
 
 from gateway import json
-from gateway.types import Receipt, Units
+from gateway.types import Attempt, Receipt, Units
 
 State = Literal["open", "settled", "crashed"]
 
@@ -58,6 +60,9 @@ UNITS = (  # of `Units`: those that have a column
     "characters",
     "audio_seconds",
 )
+_units_of = attrgetter(*UNITS)
+_NONE = Units()
+_NO_UNITS = _units_of(_NONE)
 
 
 def settled(entry: Entry, receipt: Receipt, status: int, ended_s: float) -> Entry:
@@ -66,51 +71,60 @@ def settled(entry: Entry, receipt: Receipt, status: int, ended_s: float) -> Entr
     last = receipt.last
     provider, _, model = last.target.partition("/") if last is not None else ("", "", "")
     first_s = last.first_content_s if last is not None else None
-    units = [attempt.units for attempt in attempts]
-    total = units[0] if len(units) == 1 else _sum(units)
-    return Entry(  # in full: `replace` takes five times as long
-        id=entry.id,
-        instance=entry.instance,
-        request_id=entry.request_id,
-        started_at=entry.started_at,
-        key=entry.key,
-        tenant=entry.tenant,
-        route=entry.route,
-        operation=entry.operation,
-        requested_model=receipt.model,
-        reserved_nano_usd=entry.reserved_nano_usd,
-        state="settled",
-        provider=provider,
-        model=model,
-        status=status,
-        outcome=last.outcome if last is not None else "",
-        cache=receipt.cache,
-        input_tokens=total.input_tokens,
-        cached_input_tokens=total.cached_input_tokens,
-        cache_write_tokens=total.cache_write_tokens,
-        output_tokens=total.output_tokens,
-        reasoning_tokens=total.reasoning_tokens,
-        characters=total.characters,
-        audio_seconds=total.audio_seconds,
-        cost_nano_usd=_cost(receipt),
-        is_estimated=any(attempt.is_estimated for attempt in attempts),
-        first_content_ms=None if first_s is None else round((first_s - receipt.started_s) * 1000, 3),
-        total_ms=round((ended_s - receipt.started_s) * 1000, 3),
-        attempts=_attempts(receipt),
-        tags=entry.tags,
+    given, cached, written, output, reasoning, characters, audio_s = _used(attempts)
+    return Entry(  # in full, and by place: `replace` takes five times as long, and names once more
+        entry.id,
+        entry.instance,
+        entry.request_id,
+        entry.started_at,
+        entry.key,
+        entry.tenant,
+        entry.route,
+        entry.operation,
+        receipt.model,
+        entry.reserved_nano_usd,
+        "settled",
+        provider,
+        model,
+        status,
+        last.outcome if last is not None else "",
+        receipt.cache,
+        given,
+        cached,
+        written,
+        output,
+        reasoning,
+        characters,
+        audio_s,
+        _cost(receipt),
+        True in [attempt.is_estimated for attempt in attempts],
+        None if first_s is None else _ms(first_s - receipt.started_s),
+        _ms(ended_s - receipt.started_s),
+        _attempts(receipt),
+        entry.tags,
     )
 
 
-def _sum(units: list[Units]) -> Units:
-    return Units(**{name: sum(getattr(each, name) for each in units) for name in UNITS})
+def _used(attempts: Sequence[Attempt]) -> Sequence[Any]:
+    """Return UNITS of all attempts together."""
+    used = [_units_of(attempt.units) for attempt in attempts]
+    return used[0] if len(used) == 1 else [sum(each) for each in zip(_NO_UNITS, *used, strict=True)]
 
 
 def _cost(receipt: Receipt) -> int | None:
     """The sum of all attempts; unknown where one that used something has no price."""
-    used = [attempt for attempt in receipt.attempts if attempt.units != Units()]
-    if any(attempt.cost_nano_usd is None for attempt in used):
-        return None
-    return sum(attempt.cost_nano_usd or 0 for attempt in receipt.attempts)
+    total = 0
+    for attempt in receipt.attempts:
+        if attempt.cost_nano_usd is not None:
+            total += attempt.cost_nano_usd
+        elif attempt.units != _NONE:
+            return None
+    return total
+
+
+def _ms(seconds: float) -> float:
+    """Return milliseconds to three places: `round` takes five times as long."""
+    return floor(seconds * 1_000_000 + 0.5) / 1000
 
 
 def _attempts(receipt: Receipt) -> str:
@@ -122,7 +136,7 @@ def _attempts(receipt: Receipt) -> str:
                 "why": attempt.why,
                 "operation": attempt.operation or receipt.operation,
                 "status": attempt.status,
-                "ms": None if attempt.ended_s is None else round((attempt.ended_s - attempt.started_s) * 1000, 3),
+                "ms": None if attempt.ended_s is None else _ms(attempt.ended_s - attempt.started_s),
                 "cost_nano_usd": attempt.cost_nano_usd,
                 "estimated": attempt.is_estimated,
             }

@@ -71,9 +71,9 @@ class Journal:
     def note(self, entry: Entry) -> None:
         """Write it down as it is now. Raises LedgerAway."""
         try:
-            line = json.dumps(VALUES(entry))
+            line = json.dumps_line(VALUES(entry))
         except TypeError:  # a client's text that no text may hold
-            line = json.dumps(VALUES(sound(entry)))
+            line = json.dumps_line(VALUES(sound(entry)))
         self._now.add(line)
 
     def turn(self) -> None:
@@ -111,10 +111,10 @@ class _File:
         self.clear()
 
     def add(self, line: bytes) -> None:
-        end = self._end + len(line) + 1
+        end = self._end + len(line)
         if end > self._size:
             self._grow(max(min(self._size, GROWTH_BYTES), end - self._size))
-        self._pages[self._end : end] = b"%b\n" % line
+        self._pages[self._end : end] = line
         self._end = end
         _END.pack_into(self._pages, 0, end)
 

@@ -28,7 +28,11 @@ DAILY_SUMS = ("requests", "errors", "unpriced", "estimated", "cost_nano_usd", *U
 
 
 _TEXTS = attrgetter(*(each.name for each in fields(Entry) if each.type == "str" and each.name not in OURS))
+_ALIKE = attrgetter(*DAILY_KEYS[1:])  # of entries of one day: which fall together
+_USED = attrgetter(*UNITS)
 _NUMBERS = attrgetter("reserved_nano_usd", "status", *UNITS)
+_NOTHING = (0,) * len(DAILY_SUMS)
+_Key = tuple[int, tuple[str, ...]]  # the day's number since the epoch, and the rest of DAILY_KEYS
 
 
 def _marks(count: int, first: int = 1) -> str:
@@ -126,18 +130,17 @@ def daily(entries: Iterable[Entry], before: Iterable[Entry] = ()) -> list[Row]:
 
     Sorted, so that two processes never wait for each other's rows.
     """
-    sums: defaultdict[tuple[str, ...], list[float]] = defaultdict(lambda: [0] * len(DAILY_SUMS))
-    for sign, each in ((1, entries), (-1, before)):
-        for entry in each:
-            row = sums[_daily_key(entry)]
-            for at, amount in enumerate(_amounts(entry)):
-                row[at] += sign * amount
-    return [(*key, *row) for key, row in sorted(sums.items()) if any(row)]
+    sums = _summed(entries)
+    for key, less in _summed(before).items():
+        sums[key] = [more - amount for more, amount in zip(sums.get(key, _NOTHING), less, strict=True)]
+    return [(*_named(key), *row) for key, row in sorted(sums.items()) if any(row)]
 
 
 def sound(entry: Entry) -> Entry:
     """Return the entry with nothing in it that a database refuses: what clients and vendors say must not stop it."""
-    if max(entry.cost_nano_usd or 0, *_NUMBERS(entry)) <= MOST and all(map(_is_plain, _TEXTS(entry))):
+    texts = _TEXTS(entry)
+    are_plain = _is_plain("".join(texts)) or all(map(_is_plain, texts))
+    if are_plain and max(entry.cost_nano_usd or 0, *_NUMBERS(entry)) <= MOST:
         return entry
     return Entry(**{name: _sound(name, getattr(entry, name)) for name in COLUMNS})
 
@@ -155,26 +158,30 @@ def _sound(name: str, value: Any) -> Any:
 def _settle(entries: Sequence[Entry], before: Sequence[Entry]) -> Work[None]:
     yield from many(_SETTLE, map(VALUES, entries))
     yield from many(_ADD, daily(entries, before))
-    yield from many(_DROP_EMPTY, sorted({_daily_key(entry) for entry in before}))
+    yield from many(_DROP_EMPTY, map(_named, sorted({_daily_key(entry) for entry in before})))
 
 
-def _daily_key(entry: Entry) -> tuple[str, ...]:
-    return (
-        day_of(entry.started_at),
-        entry.key,
-        entry.tenant,
-        entry.route,
-        entry.operation,
-        entry.requested_model,
-        entry.provider,
-        entry.model,
-    )
+def _summed(entries: Iterable[Entry]) -> dict[_Key, list[float]]:
+    alike: defaultdict[_Key, list[tuple[float, ...]]] = defaultdict(list)
+    for entry in entries:
+        alike[_daily_key(entry)].append(_amounts(entry))
+    return {key: [sum(column) for column in zip(*rows, strict=True)] for key, rows in alike.items()}
+
+
+def _daily_key(entry: Entry) -> _Key:
+    return int(entry.started_at // DAY_S), _ALIKE(entry)
+
+
+def _named(key: _Key) -> tuple[str, ...]:
+    """Return a key as its columns have it: a day is named once for all that fall together."""
+    day, alike = key
+    return day_of(day * DAY_S), *alike
 
 
 def _amounts(entry: Entry) -> tuple[float, ...]:
     is_error = entry.status >= 400 or entry.state == "crashed"
-    counted = (1, int(is_error), int(entry.cost_nano_usd is None), int(entry.is_estimated))
-    return (*counted, entry.cost_nano_usd or 0, *(getattr(entry, name) for name in UNITS))
+    cost = entry.cost_nano_usd
+    return 1, is_error, cost is None, entry.is_estimated, cost or 0, *_USED(entry)
 
 
 def _ids(numbers: Iterable[int]) -> str:

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -123,13 +123,14 @@ class Ledger:
 
     async def open(self, entry: Entry) -> None:
         """Have the entry written, and wait for it. Raises LedgerFull where too many wait already."""
-        if self.waiting >= MAX_WAITING:
+        waiting = self.waiting
+        if waiting >= MAX_WAITING:
             raise LedgerFull("the ledger cannot be written, and no more requests can be kept for it", retry_after_s=1.0)
         self._opened.append(entry)
         self._wake.set()
         if self._journal is not None:
             self._note(entry)
-            if self.waiting < MANY_WAITING:
+            if waiting + 1 < MANY_WAITING:
                 return
         if not self._is_away:
             self._hurry.set()
@@ -199,14 +200,10 @@ class Ledger:
 
     async def _run(self, database: Database, chores: Chores) -> None:
         while not (self._is_closing and not self.waiting):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(chores.due_in_s):
-                    await self._wake.wait()
+            await _set_within(self._wake, chores.due_in_s)
             self._wake.clear()
             if self.waiting:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LINGER_S):
-                        await self._hurry.wait()
+                await _set_within(self._hurry, LINGER_S)
             self._hurry.clear()
             if self.waiting or self._readings:
                 await self._write_all(database)
@@ -266,6 +263,17 @@ class Ledger:
         if not self._is_away:
             LOGGER.error("%s; requests are served on, their rows wait in memory", error)
             self._is_away = True
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, which is set when so many seconds are over: a timeout would cancel who waits, and wake it by
+    an error, fifty times a second."""
+    if not event.is_set():
+        timer = asyncio.get_running_loop().call_later(seconds, event.set)
+        try:
+            await event.wait()
+        finally:
+            timer.cancel()
 
 
 def _release(waiters: list[asyncio.Future[None]]) -> None:

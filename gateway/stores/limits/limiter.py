@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from gateway.stores.limits.local import LocalCounters, Place, States
+from gateway.stores.limits.local import LocalCounters, States
 from gateway.stores.limits.meters import Claim
 from gateway.stores.limits.shared import Dead, SharedCounters
 
@@ -21,7 +20,7 @@ MAX_REMEMBERED = 100_000  # subjects of budgets of which is known what was left 
 OnSpent = Callable[[Claim, int, int], None]  # nano-dollars spent before and after
 Restored = Sequence[tuple[Claim, int]] | None
 UsedOf = Callable[[Claim], int]
-Settle = Callable[[Claim, Any, int], None]  # a claim, its state's place, and what was used of it
+Settle = Callable[[States, UsedOf], None]  # of each claim with its state, what was used
 Mark = Callable[[], None]  # called at the moment as of which the ledger is read
 
 
@@ -41,7 +40,7 @@ class Hold:
     __slots__ = ("_is_settled", "_limiter", "_passed", "_settle", "states")
 
     def __init__(self, limiter: Limiter, settle: Settle, states: States, passed: Sequence[Claim] = ()) -> None:
-        """`settle` is asked for each claim of `states`; `passed` are those that nothing counts just now."""
+        """`settle` is asked for all claims of `states`; `passed` are those that nothing counts just now."""
         self.states = states
         self._limiter = limiter
         self._settle = settle
@@ -53,8 +52,7 @@ class Hold:
         if self._is_settled:
             return
         self._is_settled = True
-        for claim, state in self.states:
-            self._settle(claim, state.place, used(claim))
+        self._settle(self.states, used)
         for claim in self._passed:
             if claim.meter.kind == "money":
                 self._limiter.shared.spent_elsewhere(claim, used(claim))
@@ -84,19 +82,26 @@ class Limiter:
         self._remember(states)
         if refused is not None:
             return Refusal(refused.claim, refused.wait_s, states)
-        return Hold(self, self.shared.settle, states)
+        return Hold(self, self._settle_shared, states)
 
     async def aclose(self) -> None:
         await self.shared.aclose()
 
-    def _settle_locally(self, claim: Claim, place: Place, used: int) -> None:
-        spent = self.local.settle(claim, place, used)
-        if spent is None:
-            return
-        if self.shared.is_wanted:
-            self.shared.spent_elsewhere(claim, used)
-        else:
-            self._tell_spent(claim, spent - used, spent)
+    def _settle_locally(self, states: States, used: UsedOf) -> None:
+        settle = self.local.settle
+        for claim, state in states:
+            amount = used(claim)
+            spent = settle(claim, state.place, amount)
+            if spent is None:
+                continue
+            if self.shared.is_wanted:
+                self.shared.spent_elsewhere(claim, amount)
+            else:
+                self._tell_spent(claim, spent - amount, spent)
+
+    def _settle_shared(self, states: States, used: UsedOf) -> None:
+        for claim, state in states:
+            self.shared.settle(claim, state.place, used(claim))
 
     def _reserve_alone(self, claims: Sequence[Claim]) -> Hold | Refusal:
         """While the counters that processes share are away."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway.stores.limits import periods
 from gateway.stores.limits.meters import Claim, State
-from gateway.stores.limits.windows import GRAIN_S, WindowStorage, counted, until_below
+from gateway.stores.limits.windows import GRAIN_S, WindowStorage, correct, counted, until_below
 from gateway.types import EMPTY, Period
 
 Amounts = Mapping[str, int]  # counter's key -> the amount that holds there in place of the meter's own
@@ -33,8 +33,7 @@ class Span:
 
 
 States = Sequence[tuple[Claim, State]]
-Counter = list[int] | Money | None  # what a claim counts in: a window, money, or a number that is kept by its key
-Place = int | Span | None  # of a claim that was granted: the number of its window, or its period
+Place = tuple[list[int], int] | Span | None  # of a claim that was granted: its window and that one's number, or period
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +55,16 @@ class LocalCounters:
         """Grant all claims or none, and say what is left of each. Of several that refuse, the one with the longest wait
         is told. `amounts` are limits that hold in place of the meters' own."""
         now = self._now()
-        found: list[tuple[Claim, Counter, int]] = []
+        states: list[tuple[Claim, State]] = []
         for claim in claims:
-            counter, taken = self._counter(claim, now)
-            left = (_most(claim, amounts) if amounts else claim.meter.amount) - taken
-            if not (0 < left >= claim.amount or _is_free(claim, left)):
+            state = self._take(claim, _most(claim, amounts) if amounts else claim.meter.amount, now)
+            if state is None:
+                for taken, its in states:
+                    self._give_back(taken, its.place)
                 looks = [self._look(each, _most(each, amounts), now) for each in claims]
                 return self._refused(looks, now), [(look.claim, look.state(now)) for look in looks]
-            found.append((claim, counter, left - claim.amount))
-        return None, [(claim, self._take(claim, counter, left, now)) for claim, counter, left in found]
+            states.append((claim, state))
+        return None, states
 
     def _refused(self, looks: Sequence[_Look], now: float) -> Refused:
         waits = [(look, look.wait_s(now)) for look in looks if not look.is_free]
@@ -81,7 +81,7 @@ class LocalCounters:
                 return money.spent
         elif place is not None:
             if used != claim.amount:
-                self._windows.correct(claim.key, claim.meter.window_s, place, used - claim.amount)
+                correct(*place, used - claim.amount)
         else:
             left = self._running.get(claim.key, 0) - claim.amount
             if left > 0:
@@ -105,7 +105,7 @@ class LocalCounters:
 
     def is_counted(self, claim: Claim) -> bool:
         """Return whether anything is counted of it in its running period or window."""
-        return self._counter(claim, self._now())[1] > 0
+        return self._look(claim, claim.meter.amount, self._now()).taken > 0
 
     def subjects(self) -> Iterator[tuple[str, Money | int]]:
         """Yield every counter of money and of calls at once that is in use, for an operator to see."""
@@ -119,40 +119,55 @@ class LocalCounters:
         rows = (row for spans in self._spans.values() for span in spans for row in span.money.values())
         return sum(row.held for row in rows) + sum(self._running.values())
 
-    def _counter(self, claim: Claim, now: float) -> tuple[Counter, int]:
-        """Return what a claim counts in, None where it has to be made, and how much is taken by now."""
-        meter = claim.meter
+    def _take(self, claim: Claim, most: int, now: float) -> State | None:
+        """Count a claim where it fits into what is left of `most`, and say what is left then; else None."""
+        meter, key, amount = claim.meter, claim.key, claim.amount
         kind = meter.kind
         if kind == "window":
-            window = self._windows.rolled(claim.key, meter.window_s, now)
-            return window, counted(window, meter.window_s, now)
+            length_s = meter.window_s
+            window = self._windows.rolled(key, length_s, now)
+            left = most - counted(window, length_s, now)
+            if not (0 < left >= amount or _is_free(claim, left)):
+                return None
+            if window is None:
+                window = self._windows.begin(key, length_s, amount, now)
+            else:
+                self._windows.add(key, length_s, amount, now, window)
+            return State(max(0, left - amount), until_below(window, length_s, now, 1), (window, window[0]))
         if kind == "concurrent":
-            return None, self._running.get(claim.key, 0)
-        money = self._span(meter.period, now).money.get(claim.key)
-        return money, 0 if money is None else money.spent + money.held
-
-    def _take(self, claim: Claim, counter: Counter, left: int, now: float) -> State:
-        """Count a claim, after which so much is left."""
-        meter = claim.meter
-        kind = meter.kind
-        if left < 0:
-            left = 0
-        if kind == "window":
-            known = counter if isinstance(counter, list) else None
-            window = self._windows.add(claim.key, meter.window_s, claim.amount, now, known)
-            return State(left, until_below(window, meter.window_s, now, 1), window[0])
-        if kind == "concurrent":
-            self._running[claim.key] = self._running.get(claim.key, 0) + claim.amount
-            return State(left, 0.0)
+            running = self._running.get(key, 0)
+            left = most - running
+            if not (0 < left >= amount or _is_free(claim, left)):
+                return None
+            self._running[key] = running + amount
+            return State(max(0, left - amount), 0.0)
         span = self._span(meter.period, now)
-        if not isinstance(counter, Money):
-            counter = span.money.setdefault(claim.key, Money())
-        counter.held += claim.amount
-        return State(left, span.ends_in_s(now), span)
+        money = span.money.get(key) or Money()
+        left = most - money.spent - money.held
+        if not (0 < left >= amount or _is_free(claim, left)):
+            return None
+        money.held += amount
+        span.money[key] = money
+        return State(max(0, left - amount), span.ends_in_s(now), span)
+
+    def _give_back(self, claim: Claim, place: Place) -> None:
+        """Undo `_take`, of which nothing stays: strangers who are refused fill no table."""
+        self.settle(claim, place, 0)
+        if isinstance(place, Span):
+            if place.money[claim.key] == Money():
+                del place.money[claim.key]
+        elif place is not None and not any(place[0][1:]):
+            self._windows.clear_sliding_window(claim.key, claim.meter.window_s)
 
     def _look(self, claim: Claim, most: int, now: float) -> _Look:
-        counter, taken = self._counter(claim, now)
-        return _Look(claim, most, taken, counter if isinstance(counter, list) else None)
+        meter = claim.meter
+        if meter.kind == "window":
+            window = self._windows.rolled(claim.key, meter.window_s, now)
+            return _Look(claim, most, counted(window, meter.window_s, now), window)
+        if meter.kind == "concurrent":
+            return _Look(claim, most, self._running.get(claim.key, 0), None)
+        money = self._span(meter.period, now).money.get(claim.key)
+        return _Look(claim, most, 0 if money is None else money.spent + money.held, None)
 
     def _span(self, period: Period, now: float) -> Span:
         """The running period. The one before is kept for calls that began in it."""

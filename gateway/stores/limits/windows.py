@@ -8,7 +8,7 @@ tests; asking it directly spares that strategy's building of keys, and lets an e
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 
 from limits.storage.base import SlidingWindowCounterSupport, Storage
@@ -20,28 +20,29 @@ GRAIN_S = 0.001  # added to a wait: at its very end the count is still at the li
 class WindowStorage(Storage, SlidingWindowCounterSupport):
     """Two counters a key: of the window that runs and of the one before it.
 
-    Keys of one window length share a table, in the order they were touched, so that its oldest is the first to be over.
+    Keys of one window length share a table, in the order in which their windows began, so that its oldest is the first
+    to be over.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
         super().__init__()
         self._now = now
-        self._tables: dict[int, OrderedDict[str, list[int]]] = {}  # length -> key -> [window number, current, previous]
+        # length -> key -> [window number, current, previous]
+        self._tables: defaultdict[int, OrderedDict[str, list[int]]] = defaultdict(OrderedDict)
         self._swept: dict[int, int] = {}  # length -> the window's number in which nothing is over that is still there
 
     def rolled(self, key: str, expiry: int, now: float) -> list[int] | None:
         """Return the key's counters as they are now, [window number, current, previous]; None: nothing counts."""
-        table = self._tables.get(expiry)
-        window = table.get(key) if table is not None else None
-        if window is None or table is None:
-            return None
+        table = self._tables[expiry]
+        window = table.get(key)
+        if window is None or window[0] == now // expiry:
+            return window
         number = int(now // expiry)
-        if window[0] != number:
-            if window[0] != number - 1 or not window[1]:
-                del table[key]
-                return None
-            window[:] = [number, 0, window[1]]
-            table.move_to_end(key)
+        if window[0] != number - 1 or not window[1]:
+            del table[key]
+            return None
+        window[:] = [number, 0, window[1]]
+        table.move_to_end(key)
         return window
 
     def add(self, key: str, expiry: int, amount: int, now: float, window: list[int] | None = None) -> list[int]:
@@ -49,23 +50,24 @@ class WindowStorage(Storage, SlidingWindowCounterSupport):
         were rolled to this moment already."""
         if window is None:
             window = self.rolled(key, expiry, now)
-        table = self._table(expiry)
         if window is None:
-            window = table[key] = [int(now // expiry), amount, 0]
-        else:
-            window[1] += amount
-            table.move_to_end(key)
-        number = window[0]
-        if self._swept.get(expiry) != number and _forget(table, number):
-            self._swept[expiry] = number
+            return self.begin(key, expiry, amount, now)
+        window[1] += amount
+        if self._swept.get(expiry) != window[0]:
+            self._sweep(expiry, window[0])
+        return window
+
+    def begin(self, key: str, expiry: int, amount: int, now: float) -> list[int]:
+        """As `add`, of a key of which `rolled` has just said that nothing counts."""
+        window = self._tables[expiry][key] = [int(now // expiry), amount, 0]
+        self._sweep(expiry, window[0])
         return window
 
     def correct(self, key: str, expiry: int, number: int, amount: int) -> None:
         """Add `amount`, which may be negative, to the window of that number, while it still counts."""
         window = self.rolled(key, expiry, self._now())
-        if window is not None and 0 <= window[0] - number <= 1:
-            place = 1 + window[0] - number
-            window[place] = max(0, window[place] + amount)
+        if window is not None:
+            correct(window, number, amount)
 
     def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         now = self._now()
@@ -84,16 +86,14 @@ class WindowStorage(Storage, SlidingWindowCounterSupport):
         return window[2], left_s if window[2] else 0.0, window[1], left_s + expiry if window[1] else 0.0
 
     def clear_sliding_window(self, key: str, expiry: int) -> None:
-        self._table(expiry).pop(key, None)
+        self._tables[expiry].pop(key, None)
 
     def __len__(self) -> int:
         return sum(len(table) for table in self._tables.values())
 
-    def _table(self, expiry: int) -> OrderedDict[str, list[int]]:
-        table = self._tables.get(expiry)
-        if table is None:
-            table = self._tables[expiry] = OrderedDict()
-        return table
+    def _sweep(self, expiry: int, number: int) -> None:
+        if self._swept.get(expiry) != number and _forget(self._tables[expiry], number):
+            self._swept[expiry] = number
 
     # The rest of the interface serves fixed windows, which are not used here.
 
@@ -123,11 +123,22 @@ class WindowStorage(Storage, SlidingWindowCounterSupport):
             table.pop(key, None)
 
 
+def correct(window: list[int], number: int, amount: int) -> None:
+    """Add `amount`, which may be negative, to the window of that number in a key's counters, while it still counts.
+
+    The counters need not be rolled to this moment: what is over by then is left out when they are.
+    """
+    later = window[0] - number
+    if 0 <= later <= 1:
+        window[1 + later] = max(0, window[1 + later] + amount)
+
+
 def counted(window: list[int] | None, expiry: int, now: float) -> int:
     """Return how many units count: those of the running window, and what is left of the one before it."""
     if window is None:
         return 0
-    return math.floor(window[2] * (expiry - now % expiry) / expiry + window[1])
+    _, current, previous = window
+    return current if not previous else math.floor(previous * (expiry - now % expiry) / expiry + current)
 
 
 def until_below(window: list[int] | None, expiry: int, now: float, level: int) -> float:

@@ -42,6 +42,24 @@ async def test_exactly_as_many_of_a_thousand_are_admitted(most: int) -> None:
         assert len(await admitted(limiter, claims_on(limit_, amount), 1_000)) == most
 
 
+async def test_of_who_is_refused_by_a_later_limit_nothing_is_remembered() -> None:
+    limiter = Limiter(Clock())
+    each = limit("each", rates=(("requests", rate("10/minute")),), concurrent=10, budgets=(Budget(1_000, "day"),))
+    all_ = claims_on(limit("all", concurrent=1))
+    strangers = [[Claim(meter, f"stranger {n}", 1) for meter in meters_of(each)] for n in range(3)]
+    first = await limiter.reserve([*strangers[0], *all_])
+    before = len(limiter.local._windows), sorted(name for name, _ in limiter.local.subjects())
+    refused = [await limiter.reserve([*each_of, *all_]) for each_of in strangers[1:]]
+    assert all(isinstance(answer, Refusal) and answer.claim is all_[0] for answer in refused)
+    assert (len(limiter.local._windows), sorted(name for name, _ in limiter.local.subjects())) == before
+    assert isinstance(first, Hold)
+    again = await limiter.reserve([*strangers[0], *all_])  # what is remembered of somebody stays
+    assert isinstance(again, Refusal)
+    assert [state.left for claim, state in again.states if claim.meter.kind == "window"] == [9]
+    first.settle(lambda claim: 0)
+    assert limiter.local.held == 0
+
+
 async def test_a_call_that_ends_makes_room_for_another() -> None:
     limiter = Limiter(Clock())
     claims = claims_on(limit(concurrent=3))
