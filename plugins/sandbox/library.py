@@ -16,7 +16,7 @@ MAX_ANSWER_CHARS = 1200
 FOLDERS = ("docs", "docs/clients", "docs/vendors")
 LISTS = ("README", "command-reference")  # they name everything and explain nothing
 
-_WORD = re.compile(r"[a-z0-9_]+")
+_WORD = re.compile(r"[0-9_]*[a-z][a-z0-9_]*")  # a number alone is about nothing
 _QUESTION = re.compile(r"\s*(how|what|which|where|when|who|why|can|does|do|is|are|will|should|tell me|explain)\b", re.I)
 _COMMON = frozenset(
     _WORD.findall(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import UnsupportedByTarget, UpstreamRejected
@@ -70,8 +71,10 @@ async def test_the_last_user_message_is_repeated() -> None:
 
 
 @settings(max_examples=50, deadline=None)
+@example(text="1?")
 @given(text=st.text(min_size=1, max_size=300))
-async def test_any_text_is_repeated_exactly_and_counted_by_the_rule(text: str) -> None:
+async def test_any_text_that_asks_nothing_is_repeated_exactly_and_counted_by_the_rule(text: str) -> None:
+    assume("?" not in text or not re.search("[A-Za-z]", text))  # else it may be about the documentation
     found = await events(chat(text))
     tokens = -(-len(text.encode()) // 4)
     assert text_of(found) == text
