@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gateway import json
 from gateway.errors import InvalidRequest
 
+ROOM = b" " * json.LARGE_BYTES
 SPACE = st.text(" \t\r\n", max_size=2)
 NAMES = st.sampled_from(
     ["model", "mode", "models", 'model"', 'x"model', "\\model", "Model", "", "a", "é", "{", "]", ":"]
@@ -115,8 +116,9 @@ def test_a_key_that_stands_twice_is_refused(request: Written, name: str, is_last
     ],
 )
 def test_a_key_that_stands_twice_at_the_top_is_refused(raw: bytes) -> None:
-    with pytest.raises(InvalidRequest):
-        json.set_string(raw, "model", "m")
+    for each in (raw, raw + ROOM):
+        with pytest.raises(InvalidRequest):
+            json.set_string(each, "model", "m")
 
 
 @pytest.mark.parametrize(
@@ -164,6 +166,20 @@ def test_a_large_body_is_changed_in_little_time_and_memory() -> None:
     assert changed == raw.replace(b'"a"', b'"m"', 1)
     assert took_s < 1
     assert peak < 4 * len(raw)
+
+
+@given(requests(), st.text(max_size=9))
+def test_a_large_body_is_changed_as_a_small_one_is(request: Written, name: str) -> None:
+    assert json.set_string(request.raw + ROOM, "model", name) == json.set_string(request.raw, "model", name) + ROOM
+
+
+@pytest.mark.parametrize("quotes", [json.FEW_QUOTES - 2, json.FEW_QUOTES, json.FEW_QUOTES + 2])
+def test_a_large_body_is_changed_however_many_quotes_it_has(quotes: int) -> None:
+    raw = b'{"x":[%b],"model":"a"}' % b",".join([b'""'] * (quotes // 2 - 3)) + ROOM
+    assert raw.count(b'"') == quotes
+    assert json.set_string(raw, "model", "m") == raw.replace(b'"a"', b'"m"')
+    with pytest.raises(InvalidRequest):
+        json.set_string(raw.replace(b"[", b'["model"],"model":"b","y":[', 1), "model", "m")
 
 
 def test_codec_refuses_what_is_not_json_by_value_error() -> None:
