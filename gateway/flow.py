@@ -178,6 +178,10 @@ class Flow(Generic[T]):
         stage = self._stage
         try:
             made = stage.feed(pieces[0]) if len(pieces) == 1 else self._made(pieces)
+            if type(made) is tuple and len(made) == 1 and self._take is not None:  # as nearly all are
+                for see in self._sees:
+                    see(made[0])
+                return self._take(made) and not stage.is_over
             return self._pass(made, self._sees) and not stage.is_over
         except BaseException as error:  # raised where it is poured, and not to whoever brings a piece
             self._fault = error
