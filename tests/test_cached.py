@@ -61,6 +61,7 @@ async def test_every_operation_is_answered_once_by_the_vendor_and_then_from_the_
         assert after.headers["x-gateway-cache-key"] == before.headers["x-gateway-cache-key"]
         assert 0 <= int(after.headers["age"]) < 100
         assert after.headers["content-type"] == before.headers["content-type"]
+        assert "transfer-encoding" not in after.headers  # also of a stream: all of it is there
     assert len({got.headers["x-gateway-cache-key"] for got in first}) == 5
     kept = rows(f"sqlite:{tmp_path / 'gateway.db'}", "outcome, cache, cost_nano_usd > 0")
     assert kept == [("ok", "miss", 1)] * 5 + [("cached", "hit", 0)] * 5
@@ -173,6 +174,7 @@ async def test_a_stream_may_come_again_at_its_own_pace(tmp_path: Path) -> None:
         again = await house.chat("one two three", stream=True)
         assert time.monotonic() - began >= 0.06  # two pauses at least
         assert (again.cache, again.body) == ("hit", first.body)
+        assert "content-length" not in again.headers
 
 
 def gateway(*arguments: str, key: str = ADMIN_KEY) -> subprocess.CompletedProcess[str]:

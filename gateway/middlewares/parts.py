@@ -127,7 +127,7 @@ class Parts:
         self._slots.extendleft(_Slot(call, is_again=is_again) for call in reversed(calls))
 
     def _made(self, call: Call) -> _Part:
-        receipt = within.begun(self._receipt, estimate=None, lookup=None, etag="", parts=0)
+        receipt = within.begun(self._receipt, estimate=None, lookup=None, etag="", is_all_there=False, parts=0)
         self._receipts.append(receipt)
         return _Part(replace(call, receipt=receipt), self._handler)
 

@@ -62,6 +62,7 @@ def reply(call: Call, entry: Entry, events: Sequence[Event], result: str, *, age
     is_whole = "range" in call.head.headers or "if-none-match" in call.head.headers
     has_pace = is_paced and call.stream and not is_whole and len(entry.offsets_ms) == len(events)
     receipt.etag = "" if has_pace else entry.etag
+    receipt.is_all_there = not has_pace
     return Reply(_paced(events, entry.offsets_ms) if has_pace else _at_once(events))
 
 

@@ -103,6 +103,7 @@ class Receipt:
     first_choice: str = ""  # the target whose answer is the model's own; "": whoever answers stands in for one
     lookup: Any = None  # what its answer is known by; see middlewares/fingerprint.py
     etag: str = ""  # of the audio that a cache gives again
+    is_all_there: bool = False  # a cache gives all of its answer at once, however it is read
     comments: list[str] = field(default_factory=list)  # to be shown in a stream of events, between two of them
     held: Held | None = None  # what came of holding a stream back
     parts: int = 0  # into how many a long text or recording was cut; 0: into none
