@@ -56,11 +56,12 @@ class LocalCounters:
         is told. `amounts` are limits that hold in place of the meters' own."""
         now = self._now()
         states: list[tuple[Claim, State]] = []
+        begun: list[Claim] = []
         for claim in claims:
-            state = self._take(claim, _most(claim, amounts) if amounts else claim.meter.amount, now)
+            state = self._take(claim, _most(claim, amounts) if amounts else claim.meter.amount, now, begun)
             if state is None:
-                for taken, its in states:
-                    self._give_back(taken, its.place)
+                for taken, its in reversed(states):
+                    self._give_back(taken, its.place, is_new=taken in begun)
                 looks = [self._look(each, _most(each, amounts), now) for each in claims]
                 return self._refused(looks, now), [(look.claim, look.state(now)) for look in looks]
             states.append((claim, state))
@@ -119,8 +120,11 @@ class LocalCounters:
         rows = (row for spans in self._spans.values() for span in spans for row in span.money.values())
         return sum(row.held for row in rows) + sum(self._running.values())
 
-    def _take(self, claim: Claim, most: int, now: float) -> State | None:
-        """Count a claim where it fits into what is left of `most`, and say what is left then; else None."""
+    def _take(self, claim: Claim, most: int, now: float, begun: list[Claim]) -> State | None:
+        """Count a claim where it fits into what is left of `most`, and say what is left then; else None.
+
+        `begun` gets those for which nothing counted before.
+        """
         meter, key, amount = claim.meter, claim.key, claim.amount
         kind = meter.kind
         if kind == "window":
@@ -131,6 +135,7 @@ class LocalCounters:
                 return None
             if window is None:
                 window = self._windows.begin(key, length_s, amount, now)
+                begun.append(claim)
             else:
                 self._windows.add(key, length_s, amount, now, window)
             return State(max(0, left - amount), until_below(window, length_s, now, 1), (window, window[0]))
@@ -142,21 +147,26 @@ class LocalCounters:
             self._running[key] = running + amount
             return State(max(0, left - amount), 0.0)
         span = self._span(meter.period, now)
-        money = span.money.get(key) or Money()
-        left = most - money.spent - money.held
+        money = span.money.get(key)
+        left = most if money is None else most - money.spent - money.held
         if not (0 < left >= amount or _is_free(claim, left)):
             return None
+        if money is None:
+            money = span.money[key] = Money()
+            begun.append(claim)
         money.held += amount
-        span.money[key] = money
         return State(max(0, left - amount), span.ends_in_s(now), span)
 
-    def _give_back(self, claim: Claim, place: Place) -> None:
-        """Undo `_take`, of which nothing stays: strangers who are refused fill no table."""
+    def _give_back(self, claim: Claim, place: Place, *, is_new: bool) -> None:
+        """Undo `_take`, of which nothing stays: strangers who are refused fill no table.
+
+        What another call has begun stays, also where it counts nothing yet: it may be settled to more.
+        """
         self.settle(claim, place, 0)
         if isinstance(place, Span):
-            if place.money[claim.key] == Money():
+            if is_new and place.money[claim.key] == Money():
                 del place.money[claim.key]
-        elif place is not None and not any(place[0][1:]):
+        elif place is not None and is_new and not any(place[0][1:]):
             self._windows.clear_sliding_window(claim.key, claim.meter.window_s)
 
     def _look(self, claim: Claim, most: int, now: float) -> _Look:

@@ -60,6 +60,18 @@ async def test_of_who_is_refused_by_a_later_limit_nothing_is_remembered() -> Non
     assert limiter.local.held == 0
 
 
+async def test_who_is_refused_takes_nothing_from_a_call_that_holds_nothing_yet() -> None:
+    limiter = Limiter(Clock())
+    money = meters_of(limit("money", budgets=(Budget(1_000, "day"),)))[0]
+    first = await limiter.reserve([Claim(money, "all", 0)])  # nobody could say what it would cost
+    refused = await limiter.reserve([Claim(money, "all", 5), *claims_on(limit("none", concurrent=0))])
+    assert isinstance(refused, Refusal)
+    assert isinstance(first, Hold)
+    first.settle(lambda claim: 400)
+    after = await limiter.reserve([Claim(money, "all", 1)])
+    assert [state.left for _, state in after.states] == [599]
+
+
 async def test_a_call_that_ends_makes_room_for_another() -> None:
     limiter = Limiter(Clock())
     claims = claims_on(limit(concurrent=3))
