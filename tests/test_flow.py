@@ -257,3 +257,26 @@ async def test_an_error_of_the_outer_stage_is_not_told_to_the_inner_observers() 
     words, error = await poured(outer)
     assert (words, type(error)) == ([], LookupError)
     assert log.ended == []
+
+
+class Lines(Each[str, str]):
+    """A stage that makes one item of each piece, of which a full stop is the last."""
+
+    def __init__(self) -> None:
+        super().__init__(self._fed)
+        self.is_over = False
+
+    def _fed(self, piece: str) -> tuple[str]:
+        self.is_over = piece == "."
+        return (piece,)
+
+
+async def test_nothing_is_read_after_an_item_that_came_alone_and_is_the_last() -> None:
+    source, took = Source("a", ".", "b"), list[str]()
+
+    def take(items: Sequence[str]) -> bool:
+        took.extend(items)
+        return True
+
+    assert await Flow(source, Lines()).pour(take)
+    assert (took, source.left) == (["a", "."], ["b"])
